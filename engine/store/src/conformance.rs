@@ -1,0 +1,1 @@
+//! One suite of claims that every store must pass.

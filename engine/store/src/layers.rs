@@ -1,0 +1,253 @@
+//! What stands between the engine and a backend: observation, retries, limits.
+//!
+//! The order is fixed, and fixed here: an operation is observed, each attempt of it takes a permit, and the pause between two
+//! attempts holds none. Every seam is wrapped by the one struct [`Layered`], which passes each call through the one function
+//! `Layered::call`, so no method can miss a layer.
+
+pub mod limit;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use brigade_core::digest::{Digests, Sum};
+use brigade_core::event::{Attempt, Event, Observer, Side};
+use brigade_core::parts::Part;
+use brigade_core::verdict::{Operation, Verdict, judge, pause};
+use brigade_core::{Entry, Identity, Key, KeyRange};
+
+use crate::layers::limit::Limiter;
+use crate::{
+    Complete, Delete, Deletion, Facts, Head, List, Pages, PartReceipt, PendingUpload, Piece, Probe, ProbeFor, Read, ReadRequest, Result,
+    Rope, StoreError, Upload, Write, WriteSpec, Written,
+};
+
+/// What the layers need to know and whom to tell.
+pub struct Layers {
+    /// Which end this is.
+    pub side: Side,
+    /// Attempts of one request.
+    pub attempts_max: u32,
+    /// Permits for requests, shared by everything that talks to this endpoint.
+    pub limiter: Arc<Limiter>,
+    /// Whom to tell.
+    pub observer: Arc<dyn Observer>,
+}
+
+/// A store with all layers around it.
+pub struct Layered<S: ?Sized> {
+    layers: Arc<Layers>,
+    inner: Arc<S>,
+}
+
+impl<S: ?Sized> Clone for Layered<S> {
+    fn clone(&self) -> Self {
+        Self { layers: self.layers.clone(), inner: self.inner.clone() }
+    }
+}
+
+/// The body bytes of a good answer: received, sent.
+type Moved = (u64, u64);
+
+impl Layers {
+    /// Runs attempts of one operation until it is done or judged hopeless. `moved` says what a good answer moved.
+    async fn call<T, F, Fut>(&self, operation: Operation, bytes: u64, moved: impl Fn(&T) -> Moved, mut attempt: F) -> Result<T>
+    where
+        F: FnMut() -> Fut,
+        Fut: Future<Output = Result<T>>,
+    {
+        let mut number = 1;
+        loop {
+            let result = {
+                let _permit = self.limiter.acquire(bytes).await;
+                self.observer.observe(&Event::Began(self.side));
+                let guard = EndGuard { layers: self, operation, number, armed: true };
+                let result = attempt().await;
+                guard.end(match &result {
+                    Ok(value) => Ok(moved(value)),
+                    Err(error) => Err(error),
+                });
+                result
+            };
+            let error = match result {
+                Ok(value) => return Ok(value),
+                Err(error) => error,
+            };
+            match judge(error.kind, operation, number, self.attempts_max) {
+                Verdict::FailObject | Verdict::Fatal => return Err(after(error, number)),
+                Verdict::Throttle => self.limiter.throttled(),
+                Verdict::Retry => {}
+            }
+            tracing::debug!(side = %self.side, ?operation, attempt = number, kind = %error.kind, message = %error.message, "attempt failed");
+            tokio::time::sleep(pause(number, rand::random(), error.retry_after)).await;
+            number += 1;
+        }
+    }
+}
+
+/// Tells the end of an attempt exactly once, also when the future is dropped in mid-flight.
+struct EndGuard<'a> {
+    layers: &'a Layers,
+    operation: Operation,
+    number: u32,
+    armed: bool,
+}
+
+impl EndGuard<'_> {
+    fn end(mut self, result: Result<Moved, &StoreError>) {
+        self.armed = false;
+        let (read_bytes, written_bytes) = *result.as_ref().unwrap_or(&(0, 0));
+        self.tell(read_bytes, written_bytes, result.err().map(|error| error.kind));
+    }
+
+    fn tell(&self, read_bytes: u64, written_bytes: u64, error: Option<brigade_core::ErrorKind>) {
+        let Self { layers, operation, number, .. } = self;
+        let attempt = Attempt { side: layers.side, operation: *operation, number: *number, read_bytes, written_bytes, error };
+        layers.observer.observe(&Event::Ended(attempt));
+    }
+}
+
+impl Drop for EndGuard<'_> {
+    fn drop(&mut self) {
+        if self.armed {
+            self.tell(0, 0, Some(brigade_core::ErrorKind::Cancelled));
+        }
+    }
+}
+
+/// Says how often it was tried.
+fn after(error: StoreError, attempts: u32) -> StoreError {
+    if attempts == 1 { error } else { StoreError { message: format!("{} (after {attempts} attempts)", error.message), ..error } }
+}
+
+impl<S: ?Sized> Layered<S> {
+    /// Wraps a store.
+    pub fn new(inner: Arc<S>, layers: Arc<Layers>) -> Self {
+        Self { layers, inner }
+    }
+
+    async fn simple<T, F, Fut>(&self, operation: Operation, attempt: F) -> Result<T>
+    where
+        F: FnMut() -> Fut,
+        Fut: Future<Output = Result<T>>,
+    {
+        self.layers.call(operation, 0, |_| (0, 0), attempt).await
+    }
+}
+
+struct LayeredPages {
+    layers: Arc<Layers>,
+    inner: Arc<tokio::sync::Mutex<Box<dyn Pages>>>,
+}
+
+#[async_trait]
+impl Pages for LayeredPages {
+    async fn next(&mut self) -> Result<Option<Vec<Entry>>> {
+        let page = self.layers.call(Operation::List, 0, |_| (0, 0), || async { self.inner.lock().await.next().await }).await?;
+        if let Some(entries) = &page {
+            self.layers.observer.observe(&Event::Listed(self.layers.side, entries.len()));
+        }
+        Ok(page)
+    }
+}
+
+#[async_trait]
+impl<S: List + ?Sized> List for Layered<S> {
+    fn list(&self, range: &KeyRange) -> Box<dyn Pages> {
+        let inner = Arc::new(tokio::sync::Mutex::new(self.inner.list(range)));
+        Box::new(LayeredPages { layers: self.layers.clone(), inner })
+    }
+
+    async fn head(&self, key: &Key) -> Result<Head> {
+        self.simple(Operation::Head, || self.inner.head(key)).await
+    }
+}
+
+#[async_trait]
+impl<S: Read + ?Sized> Read for Layered<S> {
+    async fn read(&self, request: &ReadRequest<'_>) -> Result<Piece> {
+        self.layers.call(Operation::Get, request.size, |piece: &Piece| (piece.bytes.size(), 0), || self.inner.read(request)).await
+    }
+
+    async fn digests(&self, entry: &Entry) -> Result<Digests> {
+        self.simple(Operation::Head, || self.inner.digests(entry)).await
+    }
+
+    async fn tags(&self, key: &Key, identity: &Identity) -> Result<Vec<(String, String)>> {
+        self.simple(Operation::Other, || self.inner.tags(key, identity)).await
+    }
+}
+
+#[async_trait]
+impl<S: Write + ?Sized> Write for Layered<S> {
+    async fn put(&self, key: &Key, bytes: &Rope, sum: &Sum, md5: Option<[u8; 16]>, spec: &WriteSpec) -> Result<Written> {
+        let size = bytes.size();
+        // A put whose acknowledgement was lost meets its own object at the next attempt: the condition then fails for a good reason.
+        let uncertain = AtomicU64::new(0);
+        let put = || async {
+            let result = self.inner.put(key, bytes, sum, md5, spec).await;
+            if result.as_ref().is_err_and(|error| error.effect == crate::error::Effect::Possible) {
+                uncertain.fetch_add(1, Ordering::Relaxed);
+            }
+            result
+        };
+        let result = self.layers.call(Operation::Put, size, |_| (0, size), put).await;
+        result.map_err(|error| if uncertain.load(Ordering::Relaxed) > 0 { error.possibly_done() } else { error })
+    }
+
+    async fn create(&self, key: &Key, size: u64, spec: &WriteSpec) -> Result<Upload> {
+        self.simple(Operation::Other, || self.inner.create(key, size, spec)).await
+    }
+
+    async fn part(&self, upload: &Upload, part: Part, bytes: &Rope, sum: &Sum) -> Result<PartReceipt> {
+        let size = bytes.size();
+        self.layers.call(Operation::Part, size, |_| (0, size), || self.inner.part(upload, part, bytes, sum)).await
+    }
+
+    async fn parts(&self, upload: &Upload) -> Result<Vec<PartReceipt>> {
+        self.simple(Operation::Other, || self.inner.parts(upload)).await
+    }
+
+    async fn complete(&self, upload: &Upload, complete: &Complete<'_>) -> Result<Written> {
+        let uncertain = AtomicU64::new(0);
+        let attempt = || async {
+            let result = self.inner.complete(upload, complete).await;
+            if result.as_ref().is_err_and(|error| error.effect == crate::error::Effect::Possible) {
+                uncertain.fetch_add(1, Ordering::Relaxed);
+            }
+            result
+        };
+        let result = self.simple(Operation::Other, attempt).await;
+        result.map_err(|error| if uncertain.load(Ordering::Relaxed) > 0 { error.possibly_done() } else { error })
+    }
+
+    async fn abort(&self, upload: &Upload) -> Result<()> {
+        self.simple(Operation::Other, || self.inner.abort(upload)).await
+    }
+
+    async fn pending(&self) -> Result<Vec<PendingUpload>> {
+        self.simple(Operation::Other, || self.inner.pending()).await
+    }
+
+    async fn retract(&self, key: &Key, written: &Identity) -> Result<()> {
+        self.simple(Operation::Delete, || self.inner.retract(key, written)).await
+    }
+}
+
+#[async_trait]
+impl<S: Delete + ?Sized> Delete for Layered<S> {
+    async fn delete(&self, batch: &[Deletion]) -> Result<Vec<Result<()>>> {
+        self.simple(Operation::Delete, || self.inner.delete(batch)).await
+    }
+}
+
+#[async_trait]
+impl<S: Probe + ?Sized> Probe for Layered<S> {
+    fn facts(&self) -> Facts {
+        self.inner.facts()
+    }
+
+    async fn probe(&self, purpose: ProbeFor) -> Result<Facts> {
+        self.simple(Operation::Other, || self.inner.probe(purpose)).await
+    }
+}
