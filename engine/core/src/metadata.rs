@@ -64,9 +64,55 @@ fn effective_type(content_type: &Option<String>) -> Option<&str> {
     content_type.as_deref().filter(|value| !matches!(*value, "application/octet-stream" | "binary/octet-stream" | ""))
 }
 
+/// Whose names the storage classes of a store bear.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClassNames {
+    /// `STANDARD`, `STANDARD_IA`, `GLACIER`, ...
+    S3,
+    /// `STANDARD`, `NEARLINE`, `COLDLINE`, `ARCHIVE`.
+    Gcs,
+    /// There are no storage classes.
+    None,
+}
+
+/// The class in which a copy is stored, when nobody asked for one: the same class within one provider, the one meant for
+/// the same access pattern across providers, the target's default (`None`) where the class is the default or unknown.
+pub fn map_class(class: &str, source: ClassNames, target: ClassNames) -> Option<&str> {
+    if class.is_empty() || class == "STANDARD" || target == ClassNames::None {
+        return None;
+    }
+    match (source, target) {
+        (source, target) if source == target => Some(class),
+        (ClassNames::S3, ClassNames::Gcs) => match class {
+            "STANDARD_IA" | "ONEZONE_IA" => Some("NEARLINE"),
+            "GLACIER_IR" | "GLACIER" => Some("COLDLINE"),
+            "DEEP_ARCHIVE" => Some("ARCHIVE"),
+            _ => None,
+        },
+        // Only classes that are readable at once: a copy must never need a restore that its original did not.
+        (ClassNames::Gcs, ClassNames::S3) => match class {
+            "NEARLINE" => Some("STANDARD_IA"),
+            "COLDLINE" | "ARCHIVE" => Some("GLACIER_IR"),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn classes_keep_their_meaning_across_providers() {
+        use ClassNames::{Gcs, None as Nothing, S3};
+        assert_eq!(map_class("STANDARD", S3, S3), None);
+        assert_eq!(map_class("INTELLIGENT_TIERING", S3, S3), Some("INTELLIGENT_TIERING"));
+        assert_eq!(map_class("DEEP_ARCHIVE", S3, Gcs), Some("ARCHIVE"));
+        assert_eq!(map_class("ARCHIVE", Gcs, S3), Some("GLACIER_IR"));
+        assert_eq!(map_class("INTELLIGENT_TIERING", S3, Gcs), None);
+        assert_eq!(map_class("GLACIER", S3, Nothing), None);
+    }
 
     #[test]
     fn an_unknown_type_is_no_difference_and_a_changed_header_is() {

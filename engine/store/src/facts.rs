@@ -2,6 +2,7 @@
 
 use brigade_core::KeyRules;
 use brigade_core::compare::DigestSource;
+use brigade_core::metadata::ClassNames;
 use brigade_core::parts::PartLimits;
 
 /// Whether an endpoint honours a condition or a check.
@@ -74,6 +75,8 @@ pub struct Facts {
     pub tags_max: usize,
     /// Whether `Expires` is kept.
     pub keeps_expires: bool,
+    /// Whose names its storage classes bear.
+    pub classes: ClassNames,
     /// Whether headers and user metadata are kept at all.
     pub keeps_metadata: bool,
     /// How the modification time travels.
