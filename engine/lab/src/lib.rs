@@ -1,1 +1,10 @@
-//! brigade-lab
+//! The lab: two clouds in memory, with everything that goes wrong in real ones.
+//!
+//! [`world`] holds buckets, objects and uploads and behaves as the providers document it. [`fault`] scripts what goes wrong and
+//! [`door`] makes every request meet it and be counted. [`s3`] and `gcs` speak the two dialects over one world. Used by tests, by
+//! `brigade demo` and by `brigade lab`; the engine itself never depends on it. Nothing here is made to face a network: servers
+//! bind to loopback and keep everything in memory.
+
+pub mod door;
+pub mod fault;
+pub mod world;

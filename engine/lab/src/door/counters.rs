@@ -1,0 +1,158 @@
+//! What passed a door: requests by kind, bytes both ways, and on demand a log of every call.
+
+use crate::fault::Op;
+use parking_lot::Mutex;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Live counters. Counting is cheap enough to be always on.
+#[derive(Debug, Default)]
+pub struct Counters {
+    by_op: [AtomicU64; Op::ALL.len()],
+    received_bytes: AtomicU64,
+    sent_bytes: AtomicU64,
+    log: Mutex<Option<Vec<Logged>>>,
+}
+
+/// A call in the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Logged {
+    /// Its kind.
+    pub op: Op,
+    /// Its bucket; empty when it names none.
+    pub bucket: String,
+    /// Its key; the prefix of a listing; empty when it names none.
+    pub key: Vec<u8>,
+}
+
+/// Counts at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// By kind; kinds that did not occur are absent. Entries of a batch are counted, but they are no requests.
+    pub by_op: BTreeMap<Op, u64>,
+    /// Body bytes received.
+    pub received_bytes: u64,
+    /// Body bytes sent.
+    pub sent_bytes: u64,
+}
+
+impl Counts {
+    /// How many of one kind.
+    pub fn of(&self, op: Op) -> u64 {
+        self.by_op.get(&op).copied().unwrap_or_default()
+    }
+
+    /// Listing pages, of objects and of versions.
+    pub fn list(&self) -> u64 {
+        self.sum(&[Op::List, Op::ListVersions])
+    }
+
+    /// HEADs and their like.
+    pub fn head(&self) -> u64 {
+        self.of(Op::Head)
+    }
+
+    /// Reads of bytes.
+    pub fn get(&self) -> u64 {
+        self.of(Op::Get)
+    }
+
+    /// Objects written at once.
+    pub fn put(&self) -> u64 {
+        self.of(Op::Put)
+    }
+
+    /// Parts written, resumable chunks included.
+    pub fn part(&self) -> u64 {
+        self.sum(&[Op::PutPart, Op::ResumableChunk])
+    }
+
+    /// Uploads created, resumable sessions included.
+    pub fn create(&self) -> u64 {
+        self.sum(&[Op::CreateUpload, Op::ResumableStart])
+    }
+
+    /// Uploads completed.
+    pub fn complete(&self) -> u64 {
+        self.of(Op::CompleteUpload)
+    }
+
+    /// Uploads aborted.
+    pub fn abort(&self) -> u64 {
+        self.of(Op::AbortUpload)
+    }
+
+    /// Delete requests; a batch is one.
+    pub fn delete(&self) -> u64 {
+        self.sum(&[Op::Delete, Op::DeleteBatch])
+    }
+
+    /// Server-side copies of objects and parts, rewrites, composes and moves.
+    pub fn copy(&self) -> u64 {
+        self.sum(&[Op::Copy, Op::CopyPart, Op::Compose, Op::Move])
+    }
+
+    /// All requests of other kinds.
+    pub fn other(&self) -> u64 {
+        let named = self.list() + self.head() + self.get() + self.put() + self.part() + self.create();
+        self.total() - named - self.complete() - self.abort() - self.delete() - self.copy()
+    }
+
+    /// All requests.
+    pub fn total(&self) -> u64 {
+        self.by_op.iter().filter(|(op, _)| **op != Op::DeleteEntry).map(|(_, count)| count).sum()
+    }
+
+    fn sum(&self, ops: &[Op]) -> u64 {
+        ops.iter().map(|op| self.of(*op)).sum()
+    }
+}
+
+impl Counters {
+    /// The counts now.
+    pub fn counts(&self) -> Counts {
+        let each = Op::ALL.into_iter().zip(&self.by_op).map(|(op, count)| (op, count.load(Ordering::Relaxed)));
+        Counts {
+            by_op: each.filter(|(_, count)| *count > 0).collect(),
+            received_bytes: self.received_bytes.load(Ordering::Relaxed),
+            sent_bytes: self.sent_bytes.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Starts again from zero; a log that was on starts again empty.
+    pub fn reset(&self) {
+        for count in self.by_op.iter().chain([&self.received_bytes, &self.sent_bytes]) {
+            count.store(0, Ordering::Relaxed);
+        }
+        if let Some(log) = &mut *self.log.lock() {
+            log.clear();
+        }
+    }
+
+    /// From now on, every call is kept. Unbounded: for tests.
+    pub fn start_log(&self) {
+        self.log.lock().get_or_insert_default();
+    }
+
+    /// The calls since the log was started, in order; empty when it never was.
+    pub fn log(&self) -> Vec<Logged> {
+        self.log.lock().clone().unwrap_or_default()
+    }
+
+    pub(crate) fn count(&self, op: Op, bucket: &str, key: &[u8]) {
+        if let Some(at) = Op::ALL.iter().position(|other| *other == op) {
+            self.by_op[at].fetch_add(1, Ordering::Relaxed);
+        }
+        if let Some(log) = &mut *self.log.lock() {
+            log.push(Logged { op, bucket: bucket.to_owned(), key: key.to_vec() });
+        }
+    }
+
+    pub(crate) fn receive(&self, bytes: u64) {
+        self.received_bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    pub(crate) fn send(&self, bytes: u64) {
+        self.sent_bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+}
