@@ -10,6 +10,7 @@ pub mod digest;
 pub mod entry;
 pub mod error;
 pub mod event;
+pub mod filter;
 pub mod identity;
 pub mod key;
 pub mod limits;
@@ -19,6 +20,7 @@ pub mod outcome;
 pub mod parts;
 pub mod report;
 pub mod shard;
+pub mod units;
 pub mod verdict;
 
 pub use action::{Action, CopyReason};

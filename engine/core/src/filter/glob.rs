@@ -185,9 +185,8 @@ impl Scanner {
 }
 
 /// Globs whose directories cannot be told: `/` or `**` within braces, a `{{regexp}}`, nested braces.
-static OPAQUE: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"\{[^{}]*(\*\*|/)[^{}]*\}|\{\{|\}\}|\{[^{}]*\{").expect("a constant expression compiles")
-});
+static OPAQUE: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"\{[^{}]*(\*\*|/)[^{}]*\}|\{\{|\}\}|\{[^{}]*\{").expect("a constant expression compiles"));
 
 /// The globs of the directories in which a file that matches `glob` can be: each matches a directory's path with its
 /// closing `/`. The root (`/`) can be among them.
