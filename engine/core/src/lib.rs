@@ -12,6 +12,7 @@ pub mod error;
 pub mod event;
 pub mod filter;
 pub mod identity;
+pub mod job;
 pub mod key;
 pub mod limits;
 pub mod location;

@@ -144,6 +144,24 @@ pub struct Totals {
 }
 
 impl Totals {
+    /// Adds the objects, bytes and proofs of another part of the run. Requests and peaks are counted once for a whole run.
+    pub fn merge(&mut self, other: &Self) {
+        let (to, from) = (&mut self.objects, &other.objects);
+        to.listed += from.listed;
+        to.copied += from.copied;
+        to.kept += from.kept;
+        to.deleted_source += from.deleted_source;
+        to.deleted_target += from.deleted_target;
+        to.skipped += from.skipped;
+        to.failed += from.failed;
+        to.unknown += from.unknown;
+        self.bytes.listed += other.bytes.listed;
+        self.bytes.copied += other.bytes.copied;
+        self.proof.content += other.proof.content;
+        self.proof.stored += other.proof.stored;
+        self.proof.transport += other.proof.transport;
+    }
+
     /// Adds one outcome.
     pub fn add(&mut self, outcome: &Outcome) {
         use crate::outcome::{DifferenceKind, Planned};

@@ -1,0 +1,94 @@
+//! What every stage needs to know.
+
+use std::sync::Arc;
+use std::sync::OnceLock;
+
+use brigade_core::ErrorKind;
+use brigade_core::event::{Observer, Side};
+use brigade_core::job::Job;
+use brigade_core::outcome::Failure;
+use brigade_core::verdict::{Operation, Verdict, judge};
+use brigade_state::{Ledger, LedgerError};
+use brigade_store::{Facts, Source, StoreError, Target};
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+
+use crate::memory::Budget;
+
+/// One run's surroundings.
+pub struct Ctx {
+    /// What is wanted.
+    pub job: Job,
+    /// Where objects come from.
+    pub source: Arc<dyn Source>,
+    /// Where they go.
+    pub target: Arc<dyn Target>,
+    /// What the source can do.
+    pub source_facts: Facts,
+    /// What the target can do.
+    pub target_facts: Facts,
+    /// The target's key prefix: it counts towards the length of a name.
+    pub target_prefix: Vec<u8>,
+    /// The byte budget.
+    pub budget: Budget,
+    /// Who is told.
+    pub observer: Arc<dyn Observer>,
+    /// Failures and waiting deletes.
+    pub ledger: Ledger,
+    /// Set when no new work may begin: what is in flight is finished.
+    pub stop: CancellationToken,
+    /// When the run began; ages are counted from here.
+    pub now: Timestamp,
+    /// Why the run cannot go on.
+    pub fatal: OnceLock<Fatal>,
+}
+
+/// Why a run cannot go on.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{what}: {message}")]
+pub struct Fatal {
+    /// What it means.
+    pub kind: ErrorKind,
+    /// What was being done, naming the location.
+    pub what: String,
+    /// The cause.
+    pub message: String,
+}
+
+impl Fatal {
+    /// From a store's error.
+    pub fn new(what: impl Into<String>, error: &StoreError) -> Self {
+        Self { kind: error.kind, what: what.into(), message: error.message.clone() }
+    }
+
+    /// From the ledger's error.
+    pub fn ledger(error: &LedgerError) -> Self {
+        let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
+        Self { kind: ErrorKind::Disk, what: "cannot write down what was done".into(), message: format!("{error}{cause}") }
+    }
+}
+
+impl Ctx {
+    /// Stops the run for a reason; only the first reason counts.
+    pub fn give_up(&self, fatal: Fatal) {
+        // A later reason is a consequence of the first.
+        let _ = self.fatal.set(fatal);
+        self.stop.cancel();
+    }
+
+    /// Turns an object's error into its failure, and stops the run where no other object can do better.
+    pub fn failure(&self, what: &str, error: StoreError) -> Failure {
+        if judge(error.kind, Operation::Other, u32::MAX, 1) == Verdict::Fatal {
+            self.give_up(Fatal::new(what, &error));
+        }
+        Failure { kind: error.kind, message: error.message }
+    }
+
+    /// A side's name for messages.
+    pub fn side_name(side: Side) -> &'static str {
+        match side {
+            Side::Source => "the source",
+            Side::Target => "the target",
+        }
+    }
+}

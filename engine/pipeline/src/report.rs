@@ -1,0 +1,71 @@
+//! Writes the report: the sums, then every failure straight from the ledger, so that millions of failures need no memory.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use brigade_core::report::{FailureRecord, ReportHead};
+use brigade_state::{Ledger, LedgerError};
+use serde::Serialize;
+
+use crate::limits::REPORT_ROWS_MAX;
+
+/// Why a report could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportError {
+    /// The failures cannot be read back.
+    #[error("the failures cannot be read back")]
+    Ledger(#[from] LedgerError),
+    /// The file cannot be written.
+    #[error("the report cannot be written")]
+    Io(#[from] io::Error),
+}
+
+/// What a report says beside the contract's fields.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Extras {
+    /// Copied objects of which the read bytes were compared with what the source stores.
+    pub source_proven: u64,
+    /// What the target could not carry, by name, with the number of objects.
+    pub dropped: BTreeMap<String, u64>,
+    /// Set where originals were deleted by a fresh look instead of a condition.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delete_rule: Option<&'static str>,
+    /// Why the run stopped or refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// Writes the whole report as one JSON object.
+pub async fn write(output: &mut (dyn Write + Send), head: &ReportHead, extras: &Extras, ledger: &Ledger) -> Result<(), ReportError> {
+    let head = json(head)?;
+    let extras = json(extras)?;
+    // Both are objects: the braces between them go, the list of failures comes last.
+    write!(output, "{}", &head[..head.len() - 1])?;
+    if extras.len() > 2 {
+        write!(output, ",{}", &extras[1..extras.len() - 1])?;
+    }
+    write!(output, ",\"failures\":[")?;
+    let mut after = 0;
+    let mut separator = "";
+    loop {
+        let rows = ledger.failures(after, REPORT_ROWS_MAX).await?;
+        let Some((last, _)) = rows.last() else { break };
+        after = *last;
+        for (_, failure) in rows {
+            write!(output, "{separator}\n{}", json(&failure)?)?;
+            separator = ",";
+        }
+    }
+    writeln!(output, "]}}")?;
+    output.flush()?;
+    Ok(())
+}
+
+/// The first failures, for the terminal.
+pub async fn first_failures(ledger: &Ledger, limit: usize) -> Result<Vec<FailureRecord>, LedgerError> {
+    Ok(ledger.failures(0, limit).await?.into_iter().map(|(_, failure)| failure).collect())
+}
+
+fn json<T: Serialize>(value: &T) -> io::Result<String> {
+    serde_json::to_string(value).map_err(io::Error::other)
+}

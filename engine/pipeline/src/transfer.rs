@@ -1,0 +1,253 @@
+//! The third stage: every action is carried out, small objects and large ones in lanes of their own.
+//!
+//! Workers of the small lane move whole objects; workers of the large lane move one object each, its parts in parallel. So
+//! one 5 TiB object never starves a million small ones, nor the reverse. The byte budget spans both.
+
+mod large;
+mod small;
+
+use std::sync::Arc;
+
+use async_channel::{Receiver, Sender};
+use brigade_core::diff::{DiffRules, decided};
+use brigade_core::job::{Effect, Mode};
+use brigade_core::outcome::{Copied, Done, Failure, Planned};
+use brigade_core::parts::{PartPlan, plan};
+use brigade_core::{Action, CopyReason, Entry, ErrorKind, Identity, Outcome, Proof};
+use brigade_store::{Head, Result, StoreError, When};
+
+use crate::check;
+use crate::ctx::Ctx;
+use crate::limits::{ACTIONS_WAITING_MAX, CORRUPT_TRIES_MAX, LARGE_OBJECTS_MAX};
+
+/// Carries out actions until their channel closes; every action becomes exactly one outcome (p09).
+pub async fn transfer(actions: Receiver<Action>, rules: Arc<DiffRules>, outcomes: Sender<Outcome>, cx: Arc<Ctx>) {
+    let (small, small_lane) = async_channel::bounded(ACTIONS_WAITING_MAX);
+    let (large, large_lane) = async_channel::bounded(ACTIONS_WAITING_MAX);
+    let mut workers = tokio::task::JoinSet::new();
+    let lanes = [(small_lane, cx.job.concurrency.max(1)), (large_lane, cx.job.concurrency.clamp(1, LARGE_OBJECTS_MAX))];
+    for (lane, count) in lanes {
+        for _ in 0..count {
+            workers.spawn(work(lane.clone(), rules.clone(), outcomes.clone(), cx.clone()));
+        }
+    }
+    while let Ok(action) = actions.recv().await {
+        // The lanes live as long as their senders, which live here.
+        let sent = match lane_of(&action, &cx) {
+            Lane::Now => outcomes.send(without_bytes(action, &cx)).await.is_ok(),
+            Lane::Small => small.send(action).await.is_ok(),
+            Lane::Large => large.send(action).await.is_ok(),
+        };
+        if !sent {
+            break;
+        }
+    }
+    drop((small, large, outcomes));
+    while let Some(ended) = workers.join_next().await {
+        if let Err(panicked) = ended {
+            std::panic::resume_unwind(panicked.into_panic());
+        }
+    }
+}
+
+enum Lane {
+    Now,
+    Small,
+    Large,
+}
+
+fn lane_of(action: &Action, cx: &Ctx) -> Lane {
+    let needs_bytes = match action {
+        Action::Copy { .. } => cx.job.effect == Effect::Real && cx.job.mode != Mode::Check,
+        Action::Ask { .. } => true,
+        Action::Keep { .. } => cx.job.mode == Mode::Check,
+        Action::Leave { .. } | Action::Remove { .. } | Action::Refuse { .. } => false,
+    };
+    let size = match action {
+        Action::Copy { source, .. } | Action::Ask { source, .. } | Action::Keep { source, .. } => source.size,
+        _ => 0,
+    };
+    match needs_bytes {
+        false => Lane::Now,
+        true if size <= cx.job.part_bytes => Lane::Small,
+        true => Lane::Large,
+    }
+}
+
+/// The outcome of an action that needs no request.
+fn without_bytes(action: Action, cx: &Ctx) -> Outcome {
+    let dry = cx.job.effect == Effect::Dry;
+    let check = cx.job.mode == Mode::Check;
+    match action {
+        Action::Copy { source, replaces, reason } if check => check::difference(&source, replaces.is_some(), reason),
+        Action::Copy { source, reason, .. } => outcome(&source, Done::Planned { what: Planned::Copy, why: reason.name() }),
+        Action::Keep { source, .. } if dry => outcome(&source, Done::Planned { what: Planned::Keep, why: "the same" }),
+        Action::Keep { source, same, .. } => {
+            let proof = same.and_then(kept_proof);
+            let identity = source.identity.clone();
+            outcome(&source, Done::Kept { source: identity, proof })
+        }
+        Action::Leave { target } if check => check::only_in_target(&target, cx),
+        Action::Leave { target } => outcome(&target, Done::Left),
+        Action::Remove { target } if dry => outcome(&target, Done::Planned { what: Planned::DeleteTarget, why: "not in the source" }),
+        Action::Remove { target } => {
+            let identity = target.identity.clone();
+            outcome(&target, Done::Doomed { target: identity })
+        }
+        Action::Refuse { source, kind, message } => {
+            let failure = Failure { kind, message };
+            let skipped = matches!(kind, ErrorKind::Unfit | ErrorKind::Archived);
+            outcome(&source, if skipped { Done::Skipped(failure) } else { Done::Failed(failure) })
+        }
+        Action::Ask { source, .. } => outcome(&source, Done::Unknown),
+    }
+}
+
+fn kept_proof(same: brigade_core::compare::SameBy) -> Option<Proof> {
+    match same {
+        brigade_core::compare::SameBy::Digest(algorithm) => Some(Proof::Stored(algorithm)),
+        brigade_core::compare::SameBy::Etag => Some(Proof::Stored(brigade_core::Algorithm::Md5)),
+        _ => None,
+    }
+}
+
+fn outcome(entry: &Entry, result: Done) -> Outcome {
+    Outcome { key: entry.key.clone(), size: entry.size, result }
+}
+
+async fn work(lane: Receiver<Action>, rules: Arc<DiffRules>, outcomes: Sender<Outcome>, cx: Arc<Ctx>) {
+    while let Ok(action) = lane.recv().await {
+        let outcome = match cx.stop.is_cancelled() {
+            true => unknown(&action),
+            false => Box::pin(carry_out(action, &rules, &cx)).await,
+        };
+        if outcomes.send(outcome).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// The run ended before this key was decided.
+fn unknown(action: &Action) -> Outcome {
+    match action {
+        Action::Copy { source, .. } | Action::Keep { source, .. } | Action::Ask { source, .. } | Action::Refuse { source, .. } => {
+            outcome(source, Done::Unknown)
+        }
+        Action::Leave { target } | Action::Remove { target } => outcome(target, Done::Left),
+    }
+}
+
+async fn carry_out(action: Action, rules: &DiffRules, cx: &Ctx) -> Outcome {
+    if cx.job.mode == Mode::Check {
+        return check::pair(action, rules, cx).await;
+    }
+    let action = match action {
+        Action::Ask { source, target } => match ask(&source, &target, rules, cx).await {
+            Ok(comparison) => decided(comparison, source, target, rules),
+            Err(error) => return outcome(&source, Done::Failed(cx.failure("cannot compare", error))),
+        },
+        action => action,
+    };
+    match action {
+        Action::Copy { source, replaces, reason } if cx.job.effect == Effect::Real => {
+            let result = copy(&source, replaces, reason, cx).await;
+            outcome(&source, result)
+        }
+        action => without_bytes(action, cx),
+    }
+}
+
+/// Gets the digests that the listings did not give.
+pub(crate) async fn ask(source: &Entry, target: &Entry, rules: &DiffRules, cx: &Ctx) -> Result<brigade_core::compare::Comparison> {
+    let (source_digests, target_digests) = tokio::try_join!(cx.source.digests(source), cx.target.digests(target))?;
+    Ok(brigade_core::compare::settle(source, target, source_digests.or(source.digests), target_digests.or(target.digests), &rules.compare))
+}
+
+/// Copies one object. A source that changed meanwhile is looked at once more; bytes that were corrupted are fetched once more.
+async fn copy(listed: &Entry, replaces: Option<Identity>, _reason: CopyReason, cx: &Ctx) -> Done {
+    let mut entry = listed.clone();
+    let mut looked_again = false;
+    let mut corrupt_tries = 1;
+    loop {
+        let error = match attempt(&entry, replaces.as_ref(), cx).await {
+            Ok(copied) => return Done::Copied(copied),
+            Err(error) => error,
+        };
+        match error.kind {
+            ErrorKind::Changed | ErrorKind::Vanished if !looked_again => {
+                looked_again = true;
+                match cx.source.head(&entry.key).await {
+                    Ok(head) => entry = entry_of(entry, head),
+                    Err(missing) if missing.kind == ErrorKind::NotFound => {
+                        let message = "it was listed, and was gone when it was to be read".to_owned();
+                        return Done::Failed(Failure { kind: ErrorKind::Vanished, message });
+                    }
+                    Err(error) => return Done::Failed(cx.failure("cannot look at a changed object", error)),
+                }
+            }
+            ErrorKind::Corrupt if corrupt_tries < CORRUPT_TRIES_MAX => corrupt_tries += 1,
+            ErrorKind::Unfit | ErrorKind::Archived => return Done::Skipped(cx.failure("cannot copy", error)),
+            _ => return Done::Failed(cx.failure("cannot copy", error)),
+        }
+    }
+}
+
+/// The entry as a fresh look shows it.
+fn entry_of(entry: Entry, head: Head) -> Entry {
+    Entry {
+        size: head.size,
+        modified: head.modified,
+        identity: head.identity,
+        digests: head.digests,
+        storage_class: head.storage_class,
+        availability: head.availability,
+        metadata: Some(head.metadata),
+        ..entry
+    }
+}
+
+async fn attempt(entry: &Entry, replaces: Option<&Identity>, cx: &Ctx) -> Result<Copied> {
+    let planned = plan(entry.size, cx.job.part_bytes, &cx.target_facts.parts);
+    match planned.map_err(|error| StoreError::new(ErrorKind::Unfit, error.to_string()))? {
+        PartPlan::Whole => small::copy(entry, replaces, cx).await,
+        PartPlan::Parts { part_bytes, count } => {
+            if part_bytes > cx.job.memory_bytes {
+                let message = format!("it needs parts of {part_bytes} bytes, more than --memory allows");
+                return Err(StoreError::new(ErrorKind::Unfit, message));
+            }
+            large::copy(entry, replaces, part_bytes, count, cx).await
+        }
+    }
+}
+
+/// The condition of a write: only what was listed may be replaced, as far as the endpoint honours conditions.
+fn when(replaces: Option<&Identity>, honoured: brigade_store::Honoured) -> When {
+    match (honoured.is_yes(), replaces) {
+        (false, _) => When::Always,
+        (true, None) => When::IfAbsent,
+        (true, Some(identity)) => When::IfMatches(identity.clone()),
+    }
+}
+
+/// The object's facts as they came with its first bytes, the listing's metadata taken where the answer had none.
+fn completed(head: &Head, entry: &Entry) -> Head {
+    let mut head = head.clone();
+    if let Some(metadata) = &entry.metadata {
+        head.metadata = metadata.clone();
+    }
+    head.storage_class = head.storage_class.or_else(|| entry.storage_class.clone());
+    head.modified = head.modified.or(entry.modified);
+    head
+}
+
+/// The tags, asked for only where the source says that there are any and the target can hold some.
+async fn tags(head: &Head, entry: &Entry, cx: &Ctx, dropped: &mut Vec<String>) -> Result<Vec<(String, String)>> {
+    if head.tags == 0 || cx.job.metadata == brigade_core::job::MetadataPolicy::None {
+        return Ok(Vec::new());
+    }
+    if cx.target_facts.tags_max == 0 {
+        dropped.push("tags".into());
+        return Ok(Vec::new());
+    }
+    cx.source.tags(&entry.key, &entry.identity).await
+}
