@@ -100,6 +100,18 @@ while True:
 PY
 }
 
+# await_line FILE PID SECONDS: until FILE holds a whole line; prints it. Fails when PID is gone or the time is over.
+await_line() {
+  local file=$1 pid=$2 turns=$(($3 * 20))
+  while ! [ "$(head -n 1 "$file" 2>/dev/null | wc -l)" = 1 ]; do
+    turns=$((turns - 1))
+    [ "$turns" -gt 0 ] || { say "no line in $file within $3 s"; return 1; }
+    [ -n "$(tr -d '\0' <"/proc/$pid/cmdline" 2>/dev/null)" ] || { say "it ended before it printed a line"; return 1; }
+    sleep 0.05
+  done
+  head -n 1 "$file"
+}
+
 # is_ours PID MARK: is PID alive and does its command line hold MARK? Guards against a number that was given out again.
 is_ours() {
   [ -n "${1:-}" ] && [ -r "/proc/$1/cmdline" ] && tr '\0' ' ' <"/proc/$1/cmdline" 2>/dev/null | grep -qF -- "$2"
