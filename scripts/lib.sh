@@ -106,7 +106,7 @@ await_line() {
   while ! [ "$(head -n 1 "$file" 2>/dev/null | wc -l)" = 1 ]; do
     turns=$((turns - 1))
     [ "$turns" -gt 0 ] || { say "no line in $file within $3 s"; return 1; }
-    [ -n "$(tr -d '\0' <"/proc/$pid/cmdline" 2>/dev/null)" ] || { say "it ended before it printed a line"; return 1; }
+    [ -n "$({ tr -d '\0' <"/proc/$pid/cmdline"; } 2>/dev/null)" ] || { say "it ended before it printed a line"; return 1; }
     sleep 0.05
   done
   head -n 1 "$file"
