@@ -2,7 +2,8 @@
 //!
 //! Frames and buffers above it say nothing about the wire: a slow upload may sit in a buffer for longer than the stall
 //! timeout while its bytes trickle out. So the stall clock and the question whether a request left this machine are both
-//! answered from here.
+//! answered from here. What the kernel has taken counts as moved: it holds a few times what the network carries in a round
+//! trip, which is far less than a stall timeout's worth on any path that is not stalled.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;

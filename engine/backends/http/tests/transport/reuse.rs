@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use brigade_http::{Body, Response, ResponseBody, Transport, TransportError};
 use http::{Method, StatusCode};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{Notify, Semaphore};
 
 use crate::support::{answer, get, http, ok, plain, put, raw, read_head, request, soon, text, transport, wait_closed};
@@ -155,6 +155,34 @@ async fn an_upload_refused_early_does_not_leave_its_connection_in_the_pool() {
         assert_eq!(soon(response.into_bytes(10)).await.unwrap(), "no");
         assert_eq!(transport.connections_opened(), connections);
     }
+}
+
+#[tokio::test]
+async fn dropping_the_response_stops_an_upload_that_still_goes_on() {
+    const UPLOAD_BYTES: usize = 64 << 20;
+    let dropped = Arc::new(Notify::new());
+    let (counted, count) = tokio::sync::oneshot::channel();
+    let (gone, counted) = (Arc::clone(&dropped), std::sync::Mutex::new(Some(counted)));
+    let server = raw(move |mut socket| {
+        let (gone, counted) = (Arc::clone(&gone), counted.lock().unwrap().take().unwrap());
+        async move {
+            answer(&mut socket, "HTTP/1.1 403 Forbidden\r\ncontent-length: 2\r\n\r\nno").await;
+            gone.notified().await;
+            let mut piece = vec![0; 1 << 20];
+            let mut arrived = 0;
+            while let Ok(read @ 1..) = socket.read(&mut piece).await {
+                arrived += read;
+            }
+            counted.send(arrived).unwrap();
+        }
+    })
+    .await;
+    let transport = plain();
+    let response = soon(transport.send(put(server.url("/"), vec![0; UPLOAD_BYTES]))).await.unwrap();
+    drop(response);
+    dropped.notify_one();
+    let arrived = soon(count).await.unwrap();
+    assert!(arrived < UPLOAD_BYTES, "all {arrived} bytes were sent on");
 }
 
 #[test]

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use brigade_http::{Kind, StallTimeout, Transport};
+use brigade_store::Rope;
+use bytes::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpSocket;
 use tokio::sync::oneshot;
@@ -76,8 +78,8 @@ async fn a_slow_body_that_moves_is_not_a_stall() {
     assert!(began.elapsed() > STALL * 2, "the body was too quick to show anything");
 }
 
-/// The server reads slowly out of a small receive buffer, so that the sending side has to wait for it again and again;
-/// all of it takes several times the stall timeout.
+/// The server reads slowly for several times the stall timeout, out of a small receive buffer, so that the sending side has
+/// to wait for it again and again. Then it takes the rest at once: what the kernel has buffered by then moves unseen.
 #[tokio::test]
 async fn a_slow_upload_that_moves_is_not_a_stall() {
     let socket = TcpSocket::new_v4().unwrap();
@@ -86,19 +88,23 @@ async fn a_slow_upload_that_moves_is_not_a_stall() {
     let server = serve(socket.listen(16).unwrap(), |mut socket| async move {
         let head = read_head(&mut socket).await;
         let size: usize = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap().parse().unwrap();
+        let began = Instant::now();
         let mut left = size;
-        let mut piece = vec![0; 256 * 1024];
+        let mut piece = vec![0; 128 * 1024];
         while left > 0 {
             let wanted = left.min(piece.len());
             socket.read_exact(&mut piece[..wanted]).await.unwrap();
             left -= wanted;
-            tokio::time::sleep(STALL / 20).await;
+            if began.elapsed() < STALL * 3 {
+                tokio::time::sleep(STALL / 60).await;
+            }
         }
         socket.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\ndone").await.unwrap();
         wait_closed(&mut socket).await;
     });
     let began = Instant::now();
-    assert_eq!(text(&impatient(), put(server.url("/"), vec![7; 16 << 20])).await, "done");
+    let body: Rope = std::iter::repeat_n(Bytes::from(vec![7; 1 << 20]), 48).collect();
+    assert_eq!(text(&impatient(), put(server.url("/"), body)).await, "done");
     assert!(began.elapsed() > STALL * 2, "the upload was too quick to show anything");
 }
 
