@@ -249,11 +249,12 @@ pub async fn run(subject: &Subject) -> Summary {
     summary
 }
 
-/// The facts after every kind of probe: each knows what it was asked to find out.
+/// The facts after every kind of probe: each knows what it was asked to find out. The one for writing comes first, because
+/// it makes a root directory that is missing.
 async fn probed(subject: &Subject) -> Result<Facts> {
+    let write = subject.target.probe(ProbeFor::Write).await?;
     subject.target.probe(ProbeFor::Read).await?;
     let delete = subject.target.probe(ProbeFor::Delete).await?;
-    let write = subject.target.probe(ProbeFor::Write).await?;
     let conditional_delete =
         if write.conditional_delete == Honoured::Unknown { delete.conditional_delete } else { write.conditional_delete };
     Ok(Facts { conditional_delete, ..write })

@@ -43,7 +43,7 @@ pub(super) async fn order(area: &Area<'_>) -> Check {
 
 /// `a/` is neither `a`, `ab` nor `a.b`.
 pub(super) async fn neighbours(area: &Area<'_>) -> Check {
-    put_all(area, &["a-b", "a.b", "a/x", "a/y/z", "a0", "ab", "ab/x"]).await?;
+    put_all(area, &["a-b", "a.b", "a/x", "a/y/z", "a0", "ab", "aba/x"]).await?;
     let range = KeyRange { after: Some(area.key("a/")), through: Some(area.key("a/\u{10ffff}")) };
     let keys: Vec<Key> = area.list(&range).await?.into_iter().map(|entry| entry.key).collect();
     same("the listing below `a/`", &keys, &sorted(area, &["a/x", "a/y/z"]))

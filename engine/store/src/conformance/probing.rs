@@ -23,6 +23,7 @@ pub(super) async fn facts_are_sane(area: &Area<'_>) -> Check {
     for (rule, holds) in rules {
         ensure(holds, || format!("the facts break the rule that {rule}: {facts:?}"))?;
     }
+    area.target().probe(ProbeFor::Write).await.during("probe for Write")?;
     same("what facts() remembers of keys after a probe", &area.target().facts().keys, &facts.keys)?;
     same("what facts() remembers of conditional_put after a probe", &area.target().facts().conditional_put, &facts.conditional_put)
 }
