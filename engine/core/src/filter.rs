@@ -2,14 +2,16 @@
 //!
 //! rclone decides during a walk of directories: a directory that the directory rules exclude hides everything below it,
 //! and only then do the file rules judge a path. Brigade lists flat keys, so each key is judged as the walk would have
-//! come to it: its ancestors first, from the top, then the key. Globs become the very expressions that rclone compiles
-//! ([`glob`]), which are then read by Go's rules ([`re2`]). What is no valid UTF-8 is matched as Go matches it: every stray byte
-//! is U+FFFD.
+//! come to it: its ancestors first, from the top, then the key, all in the spelling that rclone's rules see (`remote`).
+//! Globs become the very expressions that rclone compiles ([`glob`]), which are then read by Go's rules ([`re2`]).
 //!
 //! Objects that are hidden are neither copied nor deleted; a filter that differs from what its author learnt with rclone
-//! would lose data. So oddities are kept, never corrected: `[!a]` does not negate, and no dot, hence no `**`, matches a line
-//! feed. Known differences: expressions that need more than 32 MiB, are nested deeper than 250 groups, or are hexadecimal
-//! numbers in a size are refused; `\p{...}` also knows the short names of scripts.
+//! would lose data. So oddities are kept, never corrected: `[!a]` does not negate, and a rule cannot name a tab.
+//!
+//! Known differences: an empty `--include` or `--exclude` is refused, where rclone drops
+//! it and sees everything; patterns that compile to more than 32 MiB or are nested deeper than 250 groups are refused, as are
+//! hexadecimal and infinite numbers in sizes and ages; `\p{...}` also knows the short names of scripts; `--files-from` names
+//! keys byte for byte, control characters included, and finds them wherever they are.
 //!
 //! `tests/filter/compare_with_rclone.py` runs the real rclone beside this module.
 
@@ -18,6 +20,7 @@ pub mod glob;
 mod lines;
 mod options;
 pub mod re2;
+mod remote;
 mod rules;
 
 use std::borrow::Cow;
@@ -85,7 +88,7 @@ impl Filter {
         self.limits.hides(size_bytes, modified).or_else(|| {
             if self.hidden_directory(key).is_some() {
                 Some(Hidden::Directory)
-            } else if self.files.verdict(&text_bytes(key)) == Verdict::Exclude {
+            } else if self.files.verdict(&remote::spell(key)) == Verdict::Exclude {
                 Some(Hidden::Path)
             } else {
                 None
@@ -93,13 +96,26 @@ impl Filter {
         })
     }
 
+    /// Whether the rules for names let the key through, whatever its size and age.
+    pub fn includes_key(&self, key: &[u8]) -> bool {
+        match &self.listed {
+            Some(listed) => listed.contains(key),
+            None => self.hidden_directory(key).is_none() && self.files.verdict(&remote::spell(key)) != Verdict::Exclude,
+        }
+    }
+
+    /// Whether the bounds on size and age let an object through, whatever its key.
+    pub fn includes_size_and_age(&self, size_bytes: u64, modified: Option<Timestamp>) -> bool {
+        self.listed.is_some() || self.limits.hides(size_bytes, modified).is_none()
+    }
+
     /// The topmost directory above `key` (its path with the closing `/`) that hides everything below: a lister can go on behind it.
     pub fn hidden_directory<'key>(&self, key: &'key [u8]) -> Option<&'key [u8]> {
-        if self.directories.includes_every_line() && !key.contains(&b'\n') {
+        if self.directories.includes_all() {
             return None;
         }
         let ends = key.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
-        ends.filter_map(|end| key.get(..=end)).find(|path| self.directories.verdict(&text_bytes(directory(path))) == Verdict::Exclude)
+        ends.filter_map(|end| key.get(..=end)).find(|path| self.directories.verdict(&remote::spell(directory(path))) == Verdict::Exclude)
     }
 
     /// Whether an object whose key begins with `prefix` can be visible. `true` promises nothing; `false` does.
@@ -166,13 +182,6 @@ fn text(bytes: &[u8]) -> Cow<'_, str> {
         out.extend(chunk.invalid().iter().map(|_| char::REPLACEMENT_CHARACTER));
     }
     Cow::Owned(out)
-}
-
-fn text_bytes(bytes: &[u8]) -> Cow<'_, [u8]> {
-    match text(bytes) {
-        Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
-        Cow::Owned(text) => Cow::Owned(text.into_bytes()),
-    }
 }
 
 #[cfg(test)]

@@ -61,6 +61,9 @@ pub enum RuleError {
     /// A line of `--filter` or `--filter-from` that is no rule.
     #[error("a rule begins with `+ ` or `- `, or is `!` alone")]
     Malformed,
+    /// A glob without a character: a variable of a script that was not set, rather than a rule.
+    #[error("the glob is empty; write `**` for everything")]
+    Empty,
     /// The glob itself.
     #[error(transparent)]
     Glob(#[from] GlobError),

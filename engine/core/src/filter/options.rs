@@ -148,6 +148,16 @@ fn each_line(
     Ok(())
 }
 
+/// The values of an option as they come out of rclone's store of options, which trims white space off the end of the last one
+/// unless it had to be quoted there. Rules in files are trimmed in any case.
+fn as_rclone_keeps(values: &[String]) -> impl Iterator<Item = &str> {
+    let is_quoted = |value: &str| value.contains([',', '"', '\r', '\n']) || value.starts_with(char::is_whitespace);
+    values.iter().enumerate().map(move |(at, value)| {
+        let is_last = at + 1 == values.len();
+        if is_last && !is_quoted(value) { value.trim_end() } else { value.as_str() }
+    })
+}
+
 /// File and directory rules while they are gathered.
 struct Gathered {
     case: Case,
@@ -166,8 +176,11 @@ impl Gathered {
             (Verdict::Exclude, "--exclude", &options.exclude, "--exclude-from", &options.exclude_from),
         ];
         for (verdict, option, rules, file_option, files) in globs {
-            for rule in rules {
-                self.named(&Origin { option, place: None }, rule, |list, origin| list.add(verdict, rule, origin, rule))?;
+            for rule in as_rclone_keeps(rules) {
+                self.named(&Origin { option, place: None }, rule, |list, origin| match rule {
+                    "" => Err(RuleError::Empty),
+                    _ => list.add(verdict, rule, origin, rule),
+                })?;
             }
             for file in files {
                 each_line(file_option, file, Cut::Rules, |origin, line| {
@@ -176,7 +189,7 @@ impl Gathered {
                 })?;
             }
         }
-        for rule in &options.filter {
+        for rule in as_rclone_keeps(&options.filter) {
             self.named(&Origin { option: "--filter", place: None }, rule, |list, origin| list.rule(rule, origin))?;
         }
         for file in &options.filter_from {

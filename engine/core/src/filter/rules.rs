@@ -120,13 +120,14 @@ pub(super) struct Rules {
 
 impl Rules {
     /// What the first rule that matches says; a path that none matches is included.
-    pub(super) fn verdict(&self, path: &[u8]) -> Verdict {
-        let first = self.groups.iter().find(|group| group.regex.is_match(path));
+    pub(super) fn verdict(&self, path: &str) -> Verdict {
+        let first = self.groups.iter().find(|group| group.regex.is_match(path.as_bytes()));
         first.map_or(Verdict::Include, |group| group.verdict)
     }
 
-    /// Whether every path without a line feed is included by the first rule (`**`; the dot matches no line feed).
-    pub(super) fn includes_every_line(&self) -> bool {
+    /// Whether every path is included, by the first rule (`**`) or for want of rules. A spelt path has no line feed, so the dot of
+    /// the expression matches all of its characters.
+    pub(super) fn includes_all(&self) -> bool {
         match self.text.first() {
             None => true,
             Some((verdict, regexp)) => *verdict == Verdict::Include && matches!(regexp.as_str(), "^.*$" | "(?i)^.*$"),

@@ -59,10 +59,12 @@ fn stray_bytes_match_as_one_replacement_character_each() {
 }
 
 #[test]
-fn the_dot_of_go_matches_no_line_feed() {
-    let filter = rules("- /**\n");
-    assert!(!sees(&filter, b"ab"));
-    assert!(sees(&filter, b"a\nb"), "rclone's `**` is `.*`");
+fn control_characters_are_matched_by_their_pictures() {
+    assert!(!sees(&rules("- /**\n"), b"a\nb"));
+    assert!(!sees(&rules("- a/**\n"), b"a/x\ny/z"));
+    assert!(sees(&rules("- *\\t*\n- *[[:cntrl:]]*\n"), b"a\tb"));
+    assert!(!sees(&rules("- *␉*\n"), b"a\tb"));
+    assert!(sees(&rules("- .\n- ./\n- ../**\n"), b"./../."), "dot segments are spelt full width");
 }
 
 #[test]
@@ -75,6 +77,8 @@ fn errors_name_the_file_the_line_and_the_cause() {
     let error = options.build(Timestamp::UNIX_EPOCH).unwrap_err();
     assert_eq!(error.to_string(), "bad filter rule \"[a--b]\" (--include)");
     assert!(Filter::from_rules("f", b"a.jpg", Case::Exact).is_err());
+    let unset = FilterOptions { include: vec![String::new()], ..FilterOptions::default() };
+    assert_eq!(unset.build(Timestamp::UNIX_EPOCH).unwrap_err().to_string(), "bad filter rule \"\" (--include)");
     assert!(Filter::from_rules("f", b"+ a[/]b", Case::Exact).is_err());
 }
 

@@ -102,8 +102,7 @@ fn go_term(text: &str) -> Option<(u128, &str)> {
         "h" => 3_600_000_000_000,
         _ => return None,
     };
-    let integer: u128 =
-        if integer.is_empty() { 0 } else { u64::from_str_radix(integer.trim_start_matches('0'), 10).or_else(zero_if_empty).ok()?.into() };
+    let integer: u128 = if integer.is_empty() { 0 } else { integer.parse::<u64>().ok()?.into() };
     // Digits beyond the eighteenth are below a nanosecond in every unit.
     let fraction = fraction.get(..18).unwrap_or(fraction);
     let mut scale = 1;
@@ -113,10 +112,6 @@ fn go_term(text: &str) -> Option<(u128, &str)> {
         part = part * 10 + u128::from(digit.to_digit(10)?);
     }
     Some((integer * unit_nanos + part * unit_nanos / scale, rest))
-}
-
-fn zero_if_empty(error: std::num::ParseIntError) -> Result<u64, std::num::ParseIntError> {
-    if *error.kind() == std::num::IntErrorKind::Empty { Ok(0) } else { Err(error) }
 }
 
 fn digits(text: &str) -> (&str, &str) {

@@ -187,9 +187,6 @@ fn hexadecimal(text: &str) -> Option<(u32, &str)> {
     if number.is_empty() || !number.chars().all(|c| c.is_ascii_hexdigit()) {
         return None;
     }
-    let code = u32::from_str_radix(number.trim_start_matches('0'), 16).or_else(|error| match error.kind() {
-        std::num::IntErrorKind::Empty => Ok(0),
-        _ => Err(error),
-    });
-    code.ok().filter(|code| *code <= u32::from(char::MAX)).map(|code| (code, rest))
+    let code = u32::from_str_radix(number, 16).ok()?;
+    (code <= u32::from(char::MAX)).then_some((code, rest))
 }
