@@ -5,9 +5,11 @@
 
 mod body;
 mod counters;
+mod object_body;
 
 pub use body::{ConnectionCut, DoorBody};
 pub use counters::{Counters, Counts, Logged};
+pub use object_body::ObjectBody;
 
 use crate::fault::{Action, Op};
 use crate::world::{Conditions, Content, NewObject, World};
@@ -85,6 +87,11 @@ impl Door {
             }
         }
         Entry::Through(Passage { door: self.clone(), actions: actions.into(), bucket: bucket.into(), key: key.into() })
+    }
+
+    /// Counts the bytes of an answer that never got inside, such as a refusal.
+    pub fn answer<B: http_body::Body>(&self, response: Response<B>) -> Response<DoorBody<B>> {
+        response.map(|body| DoorBody::new(body, &[], self.clone()))
     }
 
     fn overwrite(&self, bucket: &str, key: &[u8], content: &Content) {

@@ -10,7 +10,12 @@ use http_body::{Body, Frame, SizeHint};
 use std::error::Error;
 use std::fmt;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::time::Sleep;
+
+/// A cut lets the server write out what has passed before: else the head of the answer would be lost with the connection.
+const FLUSH_TIME: Duration = Duration::from_millis(10);
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
@@ -25,6 +30,7 @@ pub struct DoorBody<B> {
     door: Door,
     sent: u64,
     cut_after: Option<u64>,
+    cut: Option<Pin<Box<Sleep>>>,
     stall_after: Option<u64>,
     flip_bits: Vec<u64>,
 }
@@ -40,7 +46,7 @@ impl<B: Body> DoorBody<B> {
         let size = inner.size_hint().exact();
         let bits = size.unwrap_or_default().saturating_mul(8);
         let short = |limit: &u64| size.is_none_or(|size| *limit < size);
-        let mut body = Self { inner, door, sent: 0, cut_after: None, stall_after: None, flip_bits: Vec::new() };
+        let mut body = Self { inner, door, sent: 0, cut_after: None, cut: None, stall_after: None, flip_bits: Vec::new() };
         for action in actions {
             match action {
                 Action::Truncate { after_bytes } if short(after_bytes) => body.cut_after = Some(*after_bytes),
@@ -89,6 +95,8 @@ where
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = &mut *self;
         if this.cut_after.is_some_and(|limit| this.sent >= limit) {
+            let cut = this.cut.get_or_insert_with(|| Box::pin(tokio::time::sleep(FLUSH_TIME)));
+            ready!(cut.as_mut().poll(context));
             return Poll::Ready(Some(Err(ConnectionCut.into())));
         }
         if this.stall_after.is_some_and(|limit| this.sent >= limit) {

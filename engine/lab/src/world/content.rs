@@ -17,6 +17,9 @@ use std::sync::{Arc, OnceLock};
 /// A generated body larger than this has an opaque ETag: its MD5 would take seconds to compute.
 pub const PATTERN_MD5_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
+/// Chunks up to this size are copied, so that a small object does not keep a whole network buffer alive.
+const COMPACT_BYTES_MAX: usize = 8 * 1024;
+
 /// Whether written bytes are kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Retention {
@@ -243,6 +246,9 @@ impl Intake {
             return;
         }
         match (self.retention, self.pieces.last_mut()) {
+            (Retention::Keep, _) if chunk.len() <= COMPACT_BYTES_MAX => {
+                self.pieces.push(Piece::Stored(Bytes::copy_from_slice(&chunk)));
+            }
             (Retention::Keep, _) => self.pieces.push(Piece::Stored(chunk)),
             (Retention::Discard, Some(Piece::Discarded { len })) => *len += length(&chunk),
             (Retention::Discard, _) => self.pieces.push(Piece::Discarded { len: length(&chunk) }),

@@ -242,8 +242,12 @@ fn assemble(upload: &Upload, completion: &Completion, part_bytes_min: u64, verif
     {
         return Err(WorldError::Invalid("the upload keeps another checksum type"));
     }
-    let shown =
-        parts.iter().map(|(number, part)| ObjectPart { number: *number, size: part.content.size(), checksum: part.checksum.clone() });
+    let asked = upload.new.checksum.is_some_and(|checksum| checksum.asked == Asked::ByClient);
+    let shown = parts.iter().map(|(number, part)| ObjectPart {
+        number: *number,
+        size: part.content.size(),
+        checksum: part.checksum.clone().filter(|_| asked),
+    });
     Ok(NewObject {
         parts: Some(shown.collect()),
         checksum,
