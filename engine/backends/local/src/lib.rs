@@ -186,8 +186,12 @@ impl Probe for LocalStore {
     }
 
     async fn probe(&self, purpose: ProbeFor) -> Result<Facts> {
-        let facts = self.run(move |root, _| probe::probe(root, purpose)).await?;
-        *self.facts.lock() = facts.clone();
-        Ok(facts)
+        let seen = self.run(move |root, _| probe::probe(root, purpose)).await?;
+        let mut facts = self.facts.lock();
+        // Only a probe for writing tries renames; what it found stays known.
+        let tried = if purpose == ProbeFor::Write { &seen } else { &*facts };
+        let (conditional_put, conditional_complete) = (tried.conditional_put, tried.conditional_complete);
+        *facts = Facts { conditional_put, conditional_complete, ..seen };
+        Ok(facts.clone())
     }
 }

@@ -177,3 +177,54 @@ pub(crate) fn sum_of(file: &OwnedFd, size: u64, checksums: Checksums, wanted: Wa
     .map_err(|error| if error.kind == ErrorKind::Network { StoreError { kind: ErrorKind::Corrupt, ..error } } else { error })?;
     Ok(rolling.finish())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A file of two chunks, and its root.
+    fn file() -> (tempfile::TempDir, Root, Key, Identity) {
+        let directory = tempfile::tempdir().expect("a directory");
+        std::fs::write(directory.path().join("a"), vec![1; 2 * READ_CHUNK_BYTES]).expect("writes");
+        let root = Root::new(directory.path().to_owned());
+        let key = Key::from("a");
+        let identity = head(&root, &key).expect("is there").identity;
+        (directory, root, key, identity)
+    }
+
+    #[test]
+    fn p07_a_file_that_is_cut_or_grows_while_it_is_read_is_changed() {
+        let size = u64::try_from(2 * READ_CHUNK_BYTES).expect("small");
+        for new_size in [size / 2, size - 1, size + 1] {
+            let (directory, root, key, identity) = file();
+            let pinned = Pinned::open(&root, &key, &identity).expect("still that version");
+            let mut first = true;
+            let read = pinned.chunks(0, size, &|| true, |_| {
+                if std::mem::take(&mut first) {
+                    let file = std::fs::File::options().write(true).open(directory.path().join("a")).expect("opens");
+                    file.set_len(new_size).expect("sets");
+                }
+                Ok(())
+            });
+            let kind = read.and_then(|()| pinned.still().map(|_| ())).map_err(|error| error.kind);
+            assert_eq!(kind, Err(ErrorKind::Changed), "{new_size}");
+        }
+    }
+
+    #[test]
+    fn p07_a_file_that_was_replaced_is_changed_and_one_that_is_gone_has_vanished() {
+        let (directory, root, key, identity) = file();
+        let request = Request { key, part: None, size: 3, identity, checksums: Checksums::default() };
+        std::fs::write(directory.path().join("b"), b"new").expect("writes");
+        std::fs::rename(directory.path().join("b"), directory.path().join("a")).expect("renames");
+        assert_eq!(read(&root, &request, &|| true).expect_err("another").kind, ErrorKind::Changed);
+        std::fs::remove_file(directory.path().join("a")).expect("removes");
+        assert_eq!(read(&root, &request, &|| true).expect_err("gone").kind, ErrorKind::Vanished);
+    }
+
+    #[test]
+    fn a_read_that_nobody_waits_for_stops() {
+        let (_directory, root, key, identity) = file();
+        assert_eq!(digests(&root, &key, &identity, &|| false).expect_err("stopped").kind, ErrorKind::Cancelled);
+    }
+}
