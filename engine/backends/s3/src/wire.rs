@@ -1,0 +1,82 @@
+//! One signed request of the lean engine: put together, sent once, its failure told.
+
+use brigade_core::ErrorKind;
+use brigade_http::{Body, Response, uri};
+use brigade_store::StoreError;
+use bytes::Bytes;
+use http::header::{HOST, HeaderMap, HeaderValue, USER_AGENT};
+use http::{Method, Request};
+
+use crate::connection::{Connection, Link};
+use crate::credentials;
+use crate::errors::{Answer, ERROR_BODY_BYTES_MAX, Effects, Outcome, transport};
+use crate::sign::{EMPTY_SHA256, Subject, UNSIGNED_PAYLOAD, sha256_hex};
+
+/// What this engine calls itself.
+const AGENT: HeaderValue = HeaderValue::from_static(concat!("brigade/", env!("CARGO_PKG_VERSION")));
+
+/// A request, before it is signed.
+pub(crate) struct Call<'a> {
+    /// `GetObject`, for messages.
+    pub(crate) operation: &'static str,
+    /// Whether it may take effect without an answer.
+    pub(crate) effects: Effects,
+    /// The method.
+    pub(crate) method: Method,
+    /// The full key; `None` for the bucket.
+    pub(crate) key: Option<&'a str>,
+    /// Names in byte order, as the signature wants them.
+    pub(crate) query: &'a [(&'a str, &'a str)],
+    /// Headers beside those of the signature.
+    pub(crate) headers: HeaderMap,
+    /// The body.
+    pub(crate) body: Body,
+}
+
+/// Sends a request; any status of 300 or more is a failure.
+pub(crate) async fn send(connection: &Connection, link: &Link, call: Call<'_>) -> Outcome<Response> {
+    let Call { operation, effects, .. } = call;
+    let is_head = call.method == Method::HEAD;
+    let request = build(connection, link, call).await?;
+    let response = connection.transport.send(request).await.map_err(|error| transport(operation, effects, &error))?;
+    if response.status().is_success() {
+        return Ok(response);
+    }
+    let (status, headers, body) = response.into_parts();
+    // The status says enough where the body does not arrive.
+    let body = if is_head { Bytes::new() } else { body.into_bytes(ERROR_BODY_BYTES_MAX).await.unwrap_or_default() };
+    Err(Answer { operation, effects, status: status.as_u16(), headers: &headers, body: &body }.failure())
+}
+
+async fn build(connection: &Connection, link: &Link, call: Call<'_>) -> Outcome<Request<Body>> {
+    let Call { operation, method, key, query, mut headers, body, .. } = call;
+    let invalid = |reason: &dyn std::fmt::Display| StoreError::new(ErrorKind::Invalid, format!("{operation}: {reason}"));
+    let path = link.endpoint.path(key);
+    let query = uri::encode_pairs(query.iter().copied());
+    let host = HeaderValue::try_from(link.endpoint.host_header()).map_err(|error| invalid(&error))?;
+    headers.insert(HOST, host);
+    headers.insert(USER_AGENT, AGENT);
+    if let Some(credentials) = &connection.credentials {
+        let snapshot = credentials.get().await.map_err(|error| credentials::store_error(&error))?;
+        let payload = payload(connection, link, &body);
+        let subject = Subject { method: method.as_str(), path: &path, query: &query, payload: &payload };
+        link.signer.sign(&subject, &mut headers, &snapshot, connection.now());
+    }
+    let target = if query.is_empty() { path } else { format!("{path}?{query}") };
+    let uri = uri::absolute(link.endpoint.scheme.clone(), link.endpoint.authority.clone(), &target).map_err(|error| invalid(&error))?;
+    let mut request = Request::new(body);
+    *request.method_mut() = method;
+    *request.uri_mut() = uri;
+    *request.headers_mut() = headers;
+    Ok(request)
+}
+
+fn payload(connection: &Connection, link: &Link, body: &Body) -> String {
+    match body {
+        Body::Rope(rope) if rope.size() > 0 && connection.signs_payload(link) => {
+            sha256_hex(rope.chunks().iter().map(|chunk| chunk.as_ref()))
+        }
+        Body::Rope(rope) if rope.size() > 0 => UNSIGNED_PAYLOAD.to_owned(),
+        _ => EMPTY_SHA256.to_owned(),
+    }
+}
