@@ -121,7 +121,7 @@ impl World {
     /// Absence.
     pub fn set_modified(&self, bucket: &str, key: impl AsRef<[u8]>, modified: Timestamp) -> Result<(), WorldError> {
         self.edit(bucket, key.as_ref(), |object| {
-            object.modified = modified;
+            (object.modified, object.updated) = (modified, modified);
             Ok(())
         })
     }
