@@ -1,2 +1,60 @@
-//! The `brigade` command.
-fn main() {}
+//! The `brigade` command: arguments become a job, the job runs, the outcome becomes an exit code.
+//!
+//! This crate is the edge: it reads the environment, files and signals, and talks to people. It decides nothing about objects.
+
+#![allow(unreachable_pub, reason = "a binary has no outside")]
+
+mod args;
+mod commands;
+mod config;
+mod error;
+mod events;
+mod interrupt;
+mod job;
+mod logging;
+mod open;
+mod progress;
+mod summary;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::{Cli, Command};
+use crate::error::CliError;
+
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    logging::start(&cli.global);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return CliError::new("cannot start", error).show(),
+    };
+    let result = runtime.block_on(dispatch(cli));
+    // What is still under way after the second interrupt is not waited for.
+    runtime.shutdown_background();
+    match result {
+        Ok(code) => code,
+        Err(error) => error.show(),
+    }
+}
+
+async fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
+    let global = &cli.global;
+    match cli.command {
+        Command::Copy(args) => Box::pin(commands::transfer::copy(&args, global)).await,
+        Command::Sync(args) => Box::pin(commands::transfer::sync(&args, global)).await,
+        Command::Migrate(args) => Box::pin(commands::transfer::migrate(&args, global)).await,
+        Command::Plan(args) => Box::pin(commands::transfer::plan(&args, global)).await,
+        Command::Check(args) => Box::pin(commands::transfer::check(&args, global)).await,
+        Command::Ls(args) => commands::ls::run(&args, global).await,
+        Command::Cleanup(args) => commands::cleanup::run(&args, global).await,
+        Command::Doctor(args) => commands::doctor::run(&args, global).await,
+        Command::Demo(args) => Box::pin(commands::demo::run(&args, global)).await,
+        Command::Lab(args) => commands::lab::run(&args, global).await,
+        Command::Completions { shell } => Ok(commands::completions(shell)),
+    }
+}

@@ -89,8 +89,12 @@ impl Ledger {
         std::thread::Builder::new()
             .name("ledger".into())
             .spawn(move || {
-                writer::write(connection, receiver);
+                let closed = writer::write(connection, receiver);
                 remove(&file);
+                if let Some(reply) = closed {
+                    // Whoever closed it may have stopped waiting.
+                    let _ = reply.send(Ok(()));
+                }
             })
             .map_err(at)?;
         Ok(Self { commands, path })
@@ -131,6 +135,12 @@ impl Ledger {
     /// The next failures after row `after`, each with its row, at most `limit`, in the order of their appending.
     pub async fn failures(&self, after: i64, limit: usize) -> Result<Vec<(i64, FailureRecord)>, LedgerError> {
         self.ask(|reply| Command::Failures { after, limit, reply }).await
+    }
+
+    /// Ends the ledger: what was appended is dropped, and the file is gone when this returns. Other clones then see it closed.
+    pub async fn close(self) {
+        // A writer that has ended already has removed its file.
+        let _ = self.ask(|reply| Command::Close { reply }).await;
     }
 
     async fn send(&self, command: Command) -> Result<(), LedgerError> {

@@ -20,7 +20,11 @@ pub(crate) enum Command {
     Count { table: Table, reply: oneshot::Sender<Result<u64>> },
     Batch { table: Table, after: i64, limit: usize, reply: oneshot::Sender<Result<Vec<Row>>> },
     Failures { after: i64, limit: usize, reply: oneshot::Sender<Result<Vec<(i64, FailureRecord)>>> },
+    Close { reply: Closed },
 }
+
+/// Who asked for the end.
+pub(crate) type Closed = oneshot::Sender<Result<()>>;
 
 /// A delete that waits, as stored.
 #[derive(Debug)]
@@ -46,22 +50,28 @@ pub(crate) fn prepare(connection: &Connection) -> Result<()> {
     )
 }
 
-/// Serves commands until every sender is gone. After an error of the disk it stops: senders then see a closed ledger.
-pub(crate) fn write(mut connection: Connection, mut commands: mpsc::Receiver<Command>) {
+/// Serves commands until it is closed or every sender is gone. After an error of the disk it stops: senders then see a closed
+/// ledger. Returns who asked for the end, to be answered when the file is gone.
+pub(crate) fn write(mut connection: Connection, mut commands: mpsc::Receiver<Command>) -> Option<Closed> {
     let mut batch = Vec::with_capacity(COMMIT_ROWS_MAX);
     while let Some(first) = commands.blocking_recv() {
+        if let Command::Close { reply } = first {
+            return Some(reply);
+        }
         batch.push(first);
         while batch.len() < COMMIT_ROWS_MAX {
             match commands.try_recv() {
+                Ok(Command::Close { reply }) => return Some(reply),
                 Ok(command) => batch.push(command),
                 Err(_) => break,
             }
         }
         if let Err(error) = commit(&mut connection, &mut batch) {
             tracing::error!(%error, "the ledger cannot be written");
-            return;
+            return None;
         }
     }
+    None
 }
 
 fn commit(connection: &mut Connection, batch: &mut Vec<Command>) -> Result<()> {
@@ -90,6 +100,7 @@ fn serve(connection: &Connection, command: Command) -> Result<()> {
         Command::Count { table, reply } => drop(reply.send(count(connection, table))),
         Command::Batch { table, after, limit, reply } => drop(reply.send(rows(connection, table, after, limit))),
         Command::Failures { after, limit, reply } => drop(reply.send(failures(connection, after, limit))),
+        Command::Close { reply } => drop(reply.send(Ok(()))),
     }
     Ok(())
 }

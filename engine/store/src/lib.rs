@@ -10,6 +10,7 @@ pub mod conformance;
 pub mod error;
 pub mod facts;
 pub mod layers;
+pub mod single;
 pub mod traits;
 
 pub use body::{Collector, Rope};

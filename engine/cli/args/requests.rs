@@ -1,0 +1,155 @@
+//! How locations are reached: endpoints, credentials and the pace of requests.
+
+use std::time::Duration;
+
+use brigade_core::units::{parse_duration, parse_rate};
+use clap::{Args, ValueEnum};
+
+/// How two locations are reached.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Endpoints and credentials")]
+pub struct SideArgs {
+    /// The source's endpoint
+    #[arg(long, value_name = "URL")]
+    pub source_endpoint_url: Option<String>,
+    /// The source's region
+    #[arg(long, value_name = "REGION")]
+    pub source_region: Option<String>,
+    /// The source's profile of the AWS configuration
+    #[arg(long, value_name = "NAME")]
+    pub source_profile: Option<String>,
+    /// Read the source without credentials
+    #[arg(long)]
+    pub source_anonymous: bool,
+    /// The target's endpoint
+    #[arg(long, value_name = "URL")]
+    pub target_endpoint_url: Option<String>,
+    /// The target's region
+    #[arg(long, value_name = "REGION")]
+    pub target_region: Option<String>,
+    /// The target's profile of the AWS configuration
+    #[arg(long, value_name = "NAME")]
+    pub target_profile: Option<String>,
+    /// Write the target without credentials
+    #[arg(long)]
+    pub target_anonymous: bool,
+    /// How S3 and GCS requests are made.
+    #[command(flatten)]
+    pub requests: RequestArgs,
+}
+
+/// How one location is reached.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Endpoint and credentials")]
+pub struct OneSideArgs {
+    /// The endpoint
+    #[arg(long, value_name = "URL")]
+    pub endpoint_url: Option<String>,
+    /// The region
+    #[arg(long, value_name = "REGION")]
+    pub region: Option<String>,
+    /// The profile of the AWS configuration
+    #[arg(long, value_name = "NAME")]
+    pub profile: Option<String>,
+    /// Use no credentials
+    #[arg(long)]
+    pub anonymous: bool,
+    /// How requests are made.
+    #[command(flatten)]
+    pub requests: RequestArgs,
+}
+
+/// How requests are made.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Requests")]
+pub struct RequestArgs {
+    /// Requests at once at each endpoint: auto or a number
+    #[arg(long, value_name = "N", default_value = "auto", value_parser = parse_concurrency)]
+    pub concurrency: Concurrency,
+    /// Body bytes in a second at each endpoint (100M)
+    #[arg(long, value_name = "RATE", value_parser = parse_bandwidth)]
+    pub bandwidth: Option<Bandwidth>,
+    /// Requests in a second at each endpoint
+    #[arg(long, value_name = "N", value_parser = parse_positive)]
+    pub requests_per_second: Option<f64>,
+    /// No byte for so long ends an attempt
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse_duration)]
+    pub stall_timeout: Duration,
+    /// Attempts of one request
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub attempts: u32,
+    /// Whether S3 bodies are hashed for the signature; auto does so on plain HTTP that leaves this machine
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub payload_signing: PayloadSigningArg,
+    /// Who makes the hot S3 requests: our own transport or the AWS SDK
+    #[arg(long, value_name = "ENGINE", default_value = "lean")]
+    pub s3_engine: S3Engine,
+}
+
+impl Default for RequestArgs {
+    fn default() -> Self {
+        Self {
+            concurrency: Concurrency::Auto,
+            bandwidth: None,
+            requests_per_second: None,
+            stall_timeout: Duration::from_secs(30),
+            attempts: 10,
+            payload_signing: PayloadSigningArg::Auto,
+            s3_engine: S3Engine::Lean,
+        }
+    }
+}
+
+/// `--concurrency`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Concurrency {
+    /// The engine's default.
+    Auto,
+    /// So many.
+    Fixed(usize),
+}
+
+/// `--bandwidth`: bytes in a second, `None` for no limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bandwidth(pub Option<u64>);
+
+/// `--payload-signing`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PayloadSigningArg {
+    /// As safe as needed.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// `--s3-engine`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum S3Engine {
+    /// Our own.
+    Lean,
+    /// The AWS SDK.
+    Sdk,
+}
+
+fn parse_concurrency(text: &str) -> Result<Concurrency, String> {
+    match text {
+        "auto" => Ok(Concurrency::Auto),
+        number => match number.parse() {
+            Ok(count @ 1..=10_000) => Ok(Concurrency::Fixed(count)),
+            _ => Err("write `auto` or a number from 1 to 10000".into()),
+        },
+    }
+}
+
+fn parse_bandwidth(text: &str) -> Result<Bandwidth, String> {
+    parse_rate(text).map(Bandwidth).map_err(|error| error.to_string())
+}
+
+fn parse_positive(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(number) if number > 0.0 && f64::is_finite(number) => Ok(number),
+        _ => Err("write a number above 0".into()),
+    }
+}

@@ -1,0 +1,25 @@
+//! One file for each command.
+
+pub mod cleanup;
+pub mod demo;
+pub mod doctor;
+pub mod lab;
+pub mod ls;
+pub mod transfer;
+
+use std::process::ExitCode;
+
+use clap::CommandFactory;
+
+use crate::args::Cli;
+
+/// Prints the completion script of a shell.
+pub fn completions(shell: clap_complete::Shell) -> ExitCode {
+    clap_complete::generate(shell, &mut Cli::command(), "brigade", &mut std::io::stdout());
+    ExitCode::SUCCESS
+}
+
+/// Parses a location, as an error of usage.
+pub fn location(text: &str) -> Result<brigade_core::Location, crate::error::CliError> {
+    brigade_core::Location::parse(text).map_err(|error| crate::error::CliError::plain(error.to_string()))
+}

@@ -1,0 +1,67 @@
+//! What a user reads when something cannot be done: one sentence, its cause, and a hint.
+
+use std::fmt;
+use std::process::ExitCode;
+
+use brigade_core::ErrorKind;
+use brigade_pipeline::Fatal;
+use brigade_store::StoreError;
+
+/// Exit code of everything that could not run: usage, configuration, credentials, unreachable.
+pub const COULD_NOT_RUN: u8 = 2;
+
+/// An error that ends the command.
+#[derive(Debug)]
+pub struct CliError {
+    what: String,
+    cause: Option<String>,
+    hint: Option<String>,
+}
+
+impl CliError {
+    /// `what` failed because of `cause`.
+    pub fn new(what: impl Into<String>, cause: impl fmt::Display) -> Self {
+        Self { what: what.into(), cause: Some(cause.to_string()), hint: None }
+    }
+
+    /// A sentence that needs no cause.
+    pub fn plain(what: impl Into<String>) -> Self {
+        Self { what: what.into(), cause: None, hint: None }
+    }
+
+    /// A store's error, with the hint of its kind.
+    pub fn store(what: impl Into<String>, error: &StoreError) -> Self {
+        Self::new(what, &error.message).hint(error.kind.hint())
+    }
+
+    /// Why a run stopped.
+    pub fn fatal(fatal: &Fatal, places: &str) -> Self {
+        let own = matches!(fatal.kind, ErrorKind::Conflict | ErrorKind::Cancelled | ErrorKind::Unsupported);
+        let error = Self::new(format!("{} ({places})", fatal.what), &fatal.message);
+        if own { error } else { error.hint(fatal.kind.hint()) }
+    }
+
+    /// What to do about it.
+    pub fn hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+
+    /// Prints the error and gives the exit code of everything that could not run.
+    pub fn show(&self) -> ExitCode {
+        eprintln!("{self}");
+        ExitCode::from(COULD_NOT_RUN)
+    }
+}
+
+impl fmt::Display for CliError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "error: {}", self.what)?;
+        if let Some(cause) = &self.cause {
+            write!(f, ": {cause}")?;
+        }
+        if let Some(hint) = &self.hint {
+            write!(f, "\nhint: {hint}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,35 @@
+//! Ctrl-C and SIGTERM: the first finishes what is in flight, the second stops at once.
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+/// Exit code of an interrupted command.
+pub const INTERRUPTED: u8 = 130;
+
+/// Watches for signals as long as the process lives; the token is cancelled by the first.
+pub fn watch() -> CancellationToken {
+    let stop = CancellationToken::new();
+    let token = stop.clone();
+    tokio::spawn(async move {
+        let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {
+            tracing::warn!("signals cannot be watched; an interrupt stops at once");
+            return;
+        };
+        let mut first = true;
+        loop {
+            tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+            if !first {
+                leave();
+            }
+            first = false;
+            token.cancel();
+            eprintln!("stopping: finishing what is in flight (interrupt again to stop at once)");
+        }
+    });
+    stop
+}
+
+#[allow(clippy::disallowed_methods)]
+fn leave() {
+    std::process::exit(i32::from(INTERRUPTED));
+}

@@ -1,0 +1,24 @@
+//! Logs: to standard error, as text or JSON lines; `-v` says more, `-q` less.
+
+use tracing_subscriber::EnvFilter;
+
+use crate::args::{Global, LogFormat};
+
+/// Starts logging for the whole process. `RUST_LOG` outweighs the options.
+pub fn start(global: &Global) {
+    let level = match (global.quiet, global.verbose) {
+        (true, _) => "error",
+        (false, 0) => "warn",
+        (false, 1) => {
+            "info,brigade=debug,brigade_pipeline=debug,brigade_store=debug,brigade_s3=debug,brigade_gcs=debug,brigade_local=debug"
+        }
+        (false, 2) => "debug",
+        (false, _) => "trace",
+    };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match global.log_format {
+        LogFormat::Text => builder.without_time().init(),
+        LogFormat::Json => builder.json().init(),
+    }
+}

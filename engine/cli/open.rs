@@ -1,0 +1,243 @@
+//! From a location to a store: options, then the named store, then the environment.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use brigade_core::Key;
+use brigade_core::event::{Observer, Side};
+use brigade_core::location::{BucketPath, Location, Place};
+use brigade_gcs::{GcsOptions, GcsStore};
+use brigade_http::{Transport, TransportOptions};
+use brigade_local::LocalStore;
+use brigade_s3::{Engine, PathStyle, PayloadSigning, S3Options, S3Store};
+use brigade_store::layers::limit::{Limiter, Limits};
+use brigade_store::layers::{Layered, Layers};
+use brigade_store::single::Single;
+use brigade_store::{Delete, Source, StoreError, Target};
+
+use crate::args::{OneSideArgs, PayloadSigningArg, RequestArgs, S3Engine, SideArgs};
+use crate::config::{Config, StoreConfig, StoreKind};
+use crate::error::CliError;
+use crate::job;
+
+/// How one side is reached, as options say it.
+#[derive(Clone, Debug, Default)]
+pub struct Reach {
+    endpoint_url: Option<String>,
+    region: Option<String>,
+    profile: Option<String>,
+    anonymous: bool,
+}
+
+impl Reach {
+    /// The source's options.
+    pub fn source(args: &SideArgs) -> Self {
+        Self {
+            endpoint_url: args.source_endpoint_url.clone(),
+            region: args.source_region.clone(),
+            profile: args.source_profile.clone(),
+            anonymous: args.source_anonymous,
+        }
+    }
+
+    /// The target's options.
+    pub fn target(args: &SideArgs) -> Self {
+        Self {
+            endpoint_url: args.target_endpoint_url.clone(),
+            region: args.target_region.clone(),
+            profile: args.target_profile.clone(),
+            anonymous: args.target_anonymous,
+        }
+    }
+
+    /// The options of a command with one location.
+    pub fn one(args: &OneSideArgs) -> Self {
+        Self {
+            endpoint_url: args.endpoint_url.clone(),
+            region: args.region.clone(),
+            profile: args.profile.clone(),
+            anonymous: args.anonymous,
+        }
+    }
+}
+
+/// A location that can be used.
+#[derive(Clone)]
+pub struct Opened {
+    /// Lists and reads: the only handle that a source needs.
+    pub reading: Arc<dyn Source>,
+    /// Lists, reads and writes.
+    pub store: Arc<dyn Target>,
+    /// Deletes.
+    pub delete: Arc<dyn Delete>,
+    /// For comparing with the other side.
+    pub place: Place,
+    /// For people.
+    pub shown: String,
+    /// Key prefix that counts towards a name's length.
+    pub prefix: Vec<u8>,
+}
+
+impl Opened {
+    /// The one object `real` of this location, under the key `shown`.
+    pub fn single(self, real: Key, shown: Key) -> Self {
+        let store = Arc::new(Single::new(self.store, real.clone(), shown.clone()));
+        Self { reading: store.clone(), store, delete: Arc::new(Single::new(self.delete, real, shown)), ..self }
+    }
+}
+
+/// Opens locations: one transport for all, one limiter for each endpoint.
+pub struct Opener {
+    config: Config,
+    requests: RequestArgs,
+    transport: Transport,
+    limiters: HashMap<String, Arc<Limiter>>,
+    observer: Arc<dyn Observer>,
+}
+
+impl Opener {
+    /// Prepares the transport from the environment.
+    pub fn new(config: Config, requests: RequestArgs, observer: Arc<dyn Observer>) -> Result<Self, CliError> {
+        let options = TransportOptions { stall_timeout: requests.stall_timeout, ..TransportOptions::from_env() };
+        let transport = Transport::new(&options).map_err(|error| CliError::new("cannot set up connections", error))?;
+        Ok(Self { config, requests, transport, limiters: HashMap::new(), observer })
+    }
+
+    /// Opens a location.
+    pub async fn open(&mut self, location: &Location, reach: &Reach, side: Side) -> Result<Opened, CliError> {
+        let shown = location.to_string();
+        let failed = |error: StoreError| CliError::store(format!("cannot open {shown}"), &error);
+        match location {
+            Location::S3(path) => self.s3(path, &StoreConfig::bare(StoreKind::S3), reach, side, &shown).await.map_err(failed),
+            Location::Gcs(path) => self.gcs(path, &StoreConfig::bare(StoreKind::Gcs), reach, side, &shown).map_err(failed),
+            Location::Local(path) => self.local(Path::new(path), reach, side, &shown),
+            Location::Named { store, path } => {
+                let config = self.config.store(store)?.clone();
+                match config.kind {
+                    StoreKind::S3 => self.s3(path, &config, reach, side, &shown).await.map_err(failed),
+                    StoreKind::Gcs => self.gcs(path, &config, reach, side, &shown).map_err(failed),
+                    StoreKind::Local => {
+                        let root = config.root.ok_or_else(|| CliError::plain(format!("[stores.{store}] is local and has no `root`")))?;
+                        self.local(&root.join(path.to_string()), reach, side, &shown)
+                    }
+                }
+            }
+        }
+    }
+
+    async fn s3(&mut self, path: &BucketPath, config: &StoreConfig, reach: &Reach, side: Side, shown: &str) -> Result<Opened, StoreError> {
+        let options = S3Options {
+            endpoint_url: reach.endpoint_url.clone().or_else(|| config.endpoint_url.clone()),
+            region: reach.region.clone().or_else(|| config.region.clone()),
+            profile: reach.profile.clone().or_else(|| config.profile.clone()),
+            credentials_env: config.credentials_env.clone(),
+            anonymous: reach.anonymous || config.anonymous,
+            path_style: match config.path_style {
+                None => PathStyle::Auto,
+                Some(true) => PathStyle::Always,
+                Some(false) => PathStyle::Never,
+            },
+            payload_signing: match self.requests.payload_signing {
+                PayloadSigningArg::Auto => PayloadSigning::Auto,
+                PayloadSigningArg::Always => PayloadSigning::Always,
+                PayloadSigningArg::Never => PayloadSigning::Never,
+            },
+            engine: match self.requests.s3_engine {
+                S3Engine::Lean => Engine::Lean,
+                S3Engine::Sdk => Engine::Sdk,
+            },
+            ..S3Options::new(path.bucket.clone(), path.key_prefix())
+        };
+        let store = S3Store::connect(options, self.transport.clone()).await?;
+        let delete: Arc<dyn Delete> = Arc::new(store.deleter());
+        let place = Place { endpoint: store.endpoint_id(), bucket: path.bucket.clone(), prefix: path.key_prefix() };
+        Ok(self.layered(Arc::new(store), delete, place, side, shown, path.key_prefix().into_bytes()))
+    }
+
+    fn gcs(&mut self, path: &BucketPath, config: &StoreConfig, reach: &Reach, side: Side, shown: &str) -> Result<Opened, StoreError> {
+        let emulator = std::env::var("STORAGE_EMULATOR_HOST").ok().filter(|host| !host.is_empty());
+        let options = GcsOptions {
+            endpoint_url: reach.endpoint_url.clone().or_else(|| config.endpoint_url.clone()).or(emulator),
+            anonymous: reach.anonymous || config.anonymous,
+            credentials_file: config.credentials_file.clone(),
+            bucket: path.bucket.clone(),
+            prefix: path.key_prefix(),
+            ..GcsOptions::default()
+        };
+        let store = GcsStore::new(options, self.transport.clone())?;
+        let place = Place { endpoint: store.endpoint_id(), bucket: path.bucket.clone(), prefix: path.key_prefix() };
+        let store = Arc::new(store);
+        Ok(self.layered(store.clone(), store, place, side, shown, path.key_prefix().into_bytes()))
+    }
+
+    fn local(&mut self, path: &Path, reach: &Reach, side: Side, shown: &str) -> Result<Opened, CliError> {
+        if reach.endpoint_url.is_some() || reach.region.is_some() || reach.profile.is_some() || reach.anonymous {
+            return Err(CliError::plain(format!("{shown} is a directory, which has no endpoint, region, profile or credentials")));
+        }
+        let store = LocalStore::new(path).map_err(|error| CliError::store(format!("cannot open {shown}"), &error))?;
+        let store = Arc::new(store);
+        let mut prefix = absolute(path).map_err(|error| CliError::new(format!("cannot find {shown}"), error))?;
+        if !prefix.ends_with('/') {
+            prefix.push('/');
+        }
+        let place = Place { endpoint: "file".into(), bucket: String::new(), prefix };
+        Ok(self.layered(store.clone(), store, place, side, shown, Vec::new()))
+    }
+
+    fn layered(
+        &mut self,
+        store: Arc<dyn Target>,
+        delete: Arc<dyn Delete>,
+        place: Place,
+        side: Side,
+        shown: &str,
+        prefix: Vec<u8>,
+    ) -> Opened {
+        let limits = Limits {
+            concurrency: job::concurrency(&self.requests),
+            requests_per_second: self.requests.requests_per_second,
+            bytes_per_second: self.requests.bandwidth.and_then(|bandwidth| bandwidth.0),
+        };
+        let limiter = self.limiters.entry(place.endpoint.clone()).or_insert_with(|| Arc::new(Limiter::new(limits))).clone();
+        let layers = Arc::new(Layers { side, attempts_max: self.requests.attempts, limiter, observer: self.observer.clone() });
+        let store = Arc::new(Layered::new(store, layers.clone()));
+        Opened { reading: store.clone(), store, delete: Arc::new(Layered::new(delete, layers)), place, shown: shown.to_owned(), prefix }
+    }
+}
+
+impl StoreConfig {
+    /// A store of which nothing is configured.
+    fn bare(kind: StoreKind) -> Self {
+        Self {
+            kind,
+            endpoint_url: None,
+            region: None,
+            profile: None,
+            credentials_env: None,
+            credentials_file: None,
+            anonymous: false,
+            root: None,
+            path_style: None,
+        }
+    }
+}
+
+/// The absolute path with links resolved as far as it exists, so that two spellings of one directory are seen as one.
+fn absolute(path: &Path) -> std::io::Result<String> {
+    let full = std::path::absolute(path)?;
+    let mut existing = full.clone();
+    let mut rest = PathBuf::new();
+    loop {
+        match existing.canonicalize() {
+            Ok(resolved) => return Ok(resolved.join(rest).to_string_lossy().into_owned()),
+            Err(error) => match (existing.file_name().map(PathBuf::from), existing.parent().map(Path::to_owned)) {
+                (Some(name), Some(parent)) => {
+                    rest = if rest.as_os_str().is_empty() { name } else { name.join(rest) };
+                    existing = parent;
+                }
+                _ => return Err(error),
+            },
+        }
+    }
+}

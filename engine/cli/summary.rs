@@ -1,0 +1,145 @@
+//! The report as a person reads it.
+
+use std::fmt::Write;
+
+use brigade_core::job::{Effect, Job, Mode};
+use brigade_core::report::{FailureRecord, ReportHead, RunOutcome};
+use brigade_pipeline::report::Extras;
+use indicatif::{HumanBytes, HumanCount};
+
+/// Failures shown on the terminal; the report file has all.
+pub const FAILURES_SHOWN_MAX: usize = 20;
+
+/// Writes the summary of a finished run.
+pub fn summary(head: &ReportHead, extras: &Extras, job: &Job, failures: &[FailureRecord], failures_total: u64) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = fill(&mut text, head, extras, job, failures, failures_total);
+    text
+}
+
+fn fill(
+    text: &mut String,
+    head: &ReportHead,
+    extras: &Extras,
+    job: &Job,
+    failures: &[FailureRecord],
+    failures_total: u64,
+) -> std::fmt::Result {
+    let objects = &head.totals.objects;
+    let verb = verb(head, job);
+    writeln!(text, "{verb}: {} -> {}", head.source, head.target)?;
+    writeln!(text, "  listed    {:>12} objects  {:>12}", count(objects.listed), bytes(head.totals.bytes.listed))?;
+    let (copied, kept) = match (job.mode, job.effect) {
+        (Mode::Check, _) => ("", "equal"),
+        (_, Effect::Dry) => ("to copy", "to keep"),
+        (_, Effect::Real) => ("copied", "kept"),
+    };
+    if !copied.is_empty() {
+        writeln!(text, "  {copied:<9} {:>12} objects  {:>12}", count(objects.copied), bytes(head.totals.bytes.copied))?;
+    }
+    writeln!(text, "  {kept:<9} {:>12} objects", count(objects.kept))?;
+    let failed = if job.mode == Mode::Check { "differ" } else { "failed" };
+    for (name, number) in [("skipped", objects.skipped), (failed, objects.failed), ("unknown", objects.unknown)] {
+        if number > 0 {
+            writeln!(text, "  {name:<9} {:>12} objects", count(number))?;
+        }
+    }
+    deletes(text, head, job, extras)?;
+    if job.mode != Mode::Check && job.effect == Effect::Real && objects.copied > 0 {
+        proofs(text, head, extras)?;
+    }
+    for (name, number) in &extras.dropped {
+        writeln!(text, "  not carried: {name} of {} objects (the target cannot hold it)", count(*number))?;
+    }
+    let requests = &head.totals.requests;
+    writeln!(
+        text,
+        "  requests: {} list, {} head, {} get, {} put, {} part, {} delete, {} other; {} retried, {} throttled",
+        requests.list,
+        requests.head,
+        requests.get,
+        requests.put,
+        requests.part,
+        requests.delete,
+        requests.other,
+        requests.retried,
+        requests.throttled
+    )?;
+    for failure in failures {
+        writeln!(text, "  {}: {} ({}): {}", status(failure), failure.key, failure.kind, failure.message)?;
+        writeln!(text, "      hint: {}", failure.hint)?;
+    }
+    let shown = u64::try_from(failures.len()).unwrap_or(u64::MAX);
+    if failures_total > shown {
+        writeln!(text, "  ... and {} more: --report FILE has them all", count(failures_total - shown))?;
+    }
+    Ok(())
+}
+
+fn verb(head: &ReportHead, job: &Job) -> String {
+    let name = if job.effect == Effect::Dry { format!("plan ({})", head.command) } else { head.command.clone() };
+    match head.outcome {
+        RunOutcome::Done => format!("{name} done"),
+        RunOutcome::Partial if job.mode == Mode::Check => format!("{name} found differences"),
+        RunOutcome::Partial => format!("{name} finished, not everything was done"),
+        RunOutcome::Refused => format!("{name} refused"),
+        RunOutcome::Interrupted => format!("{name} interrupted; give the same command again to resume"),
+        RunOutcome::Failed => format!("{name} failed"),
+    }
+}
+
+fn deletes(text: &mut String, head: &ReportHead, job: &Job, extras: &Extras) -> std::fmt::Result {
+    let objects = &head.totals.objects;
+    match job.effect {
+        Effect::Dry if objects.deleted_target > 0 => {
+            writeln!(text, "  to delete {:>12} objects of the target", count(objects.deleted_target))?
+        }
+        Effect::Dry if job.mode == Mode::Migrate => {
+            writeln!(text, "  to delete {:>12} originals, each after its proof", count(objects.copied + objects.kept))?;
+        }
+        _ => {}
+    }
+    if job.effect == Effect::Real && job.mode == Mode::Migrate {
+        let rule = extras.delete_rule.unwrap_or("each one conditional on the version that was proven");
+        writeln!(text, "  deleted   {:>12} originals ({rule})", count(objects.deleted_source))?;
+    }
+    if job.effect == Effect::Real && job.delete_extra {
+        writeln!(text, "  deleted   {:>12} objects of the target", count(objects.deleted_target))?;
+    }
+    Ok(())
+}
+
+fn proofs(text: &mut String, head: &ReportHead, extras: &Extras) -> std::fmt::Result {
+    let proof = &head.totals.proof;
+    writeln!(
+        text,
+        "  proven    {:>12} by a digest that the target computed, {} by reading back, {} by transport only",
+        count(proof.stored),
+        count(proof.content),
+        count(proof.transport)
+    )?;
+    writeln!(
+        text,
+        "  at source {:>12} compared with a digest that the source stores, {} stored nothing usable",
+        count(extras.source_proven),
+        count(head.totals.objects.copied.saturating_sub(extras.source_proven))
+    )
+}
+
+fn status(failure: &FailureRecord) -> &'static str {
+    use brigade_core::report::FailureStatus as Status;
+    match failure.status {
+        Status::Failed => "failed",
+        Status::Skipped => "skipped",
+        Status::Differs => "differs",
+    }
+}
+
+fn count(number: u64) -> String {
+    HumanCount(number).to_string()
+}
+
+fn bytes(number: u64) -> String {
+    HumanBytes(number).to_string()
+}

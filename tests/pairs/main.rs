@@ -1,0 +1,8 @@
+//! Every pair of stores: copy, check equal, copy again for nothing; and what each of these costs in requests.
+#![allow(clippy::unwrap_used)]
+
+mod keys;
+mod pairs;
+mod requests;
+#[path = "../support/lab.rs"]
+mod support;
