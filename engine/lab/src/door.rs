@@ -154,6 +154,15 @@ impl Passage {
     /// # Errors
     /// [`ConnectionCut`]: the server must close the connection without an answer.
     pub fn leave<B: http_body::Body>(&self, response: Response<B>) -> Result<Response<DoorBody<B>>, ConnectionCut> {
+        self.acknowledge()?;
+        Ok(response.map(|body| DoorBody::new(body, &self.actions, self.door.clone())))
+    }
+
+    /// As [`Passage::leave`], for an answer without a body.
+    ///
+    /// # Errors
+    /// [`ConnectionCut`]: the effect is there, its acknowledgement is lost.
+    pub fn acknowledge(&self) -> Result<(), ConnectionCut> {
         for action in self.actions.iter() {
             match action {
                 Action::OverwriteAfter(content) => self.door.overwrite(&self.bucket, &self.key, content),
@@ -161,7 +170,7 @@ impl Passage {
                 _ => {}
             }
         }
-        Ok(response.map(|body| DoorBody::new(body, &self.actions, self.door.clone())))
+        Ok(())
     }
 
     fn has(&self, wanted: impl Fn(&Action) -> bool) -> bool {
