@@ -74,6 +74,16 @@ async fn an_empty_object_and_an_unknown_size() {
     put(&lab, &session, &format!("bytes 0-{}/*", QUANTUM - 1), pattern(QUANTUM)).await.is(308);
     put(&lab, &session, &format!("bytes */{QUANTUM}"), Bytes::new()).await.is(200);
     assert_eq!(lab.bytes("a").len(), QUANTUM);
+    let older = session_at(&lab, "/resumable/upload").await;
+    put(&lab, &older.replace("/upload/", "/resumable/upload/"), "bytes 0-2/3", pattern(3)).await.is(200);
+    assert_eq!(lab.bytes("a"), pattern(3));
+}
+
+/// A session started at the address that older clients use.
+async fn session_at(lab: &Lab, prefix: &str) -> String {
+    let path = format!("{prefix}/storage/v1/b/{BUCKET}/o?uploadType=resumable");
+    let started = lab.post(&path, json!({"name": "a"})).await.is(200);
+    started.header("location").unwrap().to_owned()
 }
 
 #[tokio::test]
