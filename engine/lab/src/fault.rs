@@ -221,7 +221,7 @@ pub enum Occurrence {
     First(u64),
     /// From the n-th match on.
     From(u64),
-    /// The first n calls of each single key: every object suffers, and every object can succeed on a later attempt.
+    /// The first n calls of each kind at each single key: every object suffers, and every object can succeed on a later attempt.
     FirstPerKey(u64),
     /// By chance, so many times in a million, by the seed.
     PerMillion(u32),

@@ -208,9 +208,16 @@ impl S3Route for Operations {
     }
 
     async fn call(&self, request: S3Request<Body>) -> S3Result<S3Response<Body>> {
+        // The signature layer decodes chunked bodies of signed requests only: any other would be stored with its framing.
+        let framed = request.headers.get("x-amz-content-sha256").is_some_and(|value| value.as_bytes().starts_with(b"STREAMING-"));
+        let undecoded = framed && request.credentials.is_none();
         let wrong_region = request.region.as_ref().is_some_and(|region| region.as_str() != &*self.region);
         let mut request = self.unwrap(request).ok_or_else(|| s3_error!(InternalError, "the request lost its target"))?;
-        let answer = if wrong_region { Err(self.redirect()) } else { dispatch(&mut request).await };
+        let answer = match (wrong_region, undecoded) {
+            (true, _) => Err(self.redirect()),
+            (_, true) => Err(Failure::not_implemented("a chunked body without a signature")),
+            _ => dispatch(&mut request).await,
+        };
         let response = match answer {
             Ok(response) => response,
             Err(failure) => {

@@ -9,12 +9,16 @@ use hyper_util::rt::TokioIo;
 use std::error::Error;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, JoinSet};
 
 /// Metadata of an object travels as one header per name, and a client may send several KiB of names of one letter.
 const HEADERS_MAX: usize = 1024;
+
+/// A wait before accepting again when the process is out of file descriptors.
+const ACCEPT_RETRY_TIME: Duration = Duration::from_millis(10);
 
 /// A listening server. Dropping it closes the listener and every connection.
 #[derive(Debug)]
@@ -79,7 +83,10 @@ where
             _ = &mut stopped => return,
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => {
-                let Ok((stream, _)) = accepted else { continue };
+                let Ok((stream, _)) = accepted else {
+                    tokio::time::sleep(ACCEPT_RETRY_TIME).await;
+                    continue;
+                };
                 if let Err(error) = stream.set_nodelay(true) {
                     tracing::debug!(%error, "no TCP_NODELAY");
                 }

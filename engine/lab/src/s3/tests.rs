@@ -160,6 +160,14 @@ async fn without_a_signature_nothing_is_served() {
 }
 
 #[tokio::test]
+async fn a_chunked_body_is_never_stored_with_its_framing() {
+    let lab = Lab::start().await;
+    let framed = [("x-amz-content-sha256", "STREAMING-UNSIGNED-PAYLOAD-TRAILER"), ("content-encoding", "aws-chunked")];
+    assert_eq!(lab.send("PUT", "/bucket/k", &framed, b"1\r\nx\r\n0\r\n\r\n").await.status, 501);
+    assert!(lab.world().keys("bucket").is_empty());
+}
+
+#[tokio::test]
 async fn a_wrong_digest_is_refused_and_nothing_is_stored() {
     let lab = Lab::start().await;
     for (name, value) in [

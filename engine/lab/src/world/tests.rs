@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 use super::*;
+use proptest::strategy::Strategy as _;
 
 fn world() -> Arc<World> {
     let world = World::with(WorldOptions { limits: Limits { part_bytes_min: 4, page_items_max: 1000 }, ..WorldOptions::default() });
@@ -283,4 +284,55 @@ fn a_rename_is_one_step_under_both_conditions() {
     world.rename("b", (b"tmp", &from), (b"real", &Conditions::NONE)).unwrap();
     assert_eq!(world.keys("b"), [b"real"]);
     assert_eq!(world.bytes("b", "real").unwrap(), "one");
+}
+
+/// The whole listing page by page, each item with its kind.
+fn paged(world: &World, query: &ListQuery) -> Vec<(Vec<u8>, bool)> {
+    let (mut items, mut after) = (Vec::new(), query.after.clone());
+    loop {
+        let page = world.list("b", &ListQuery { after, ..query.clone() }).unwrap();
+        assert!(page.objects.len() + page.prefixes.len() <= query.max);
+        let mut here: Vec<_> = page.objects.into_iter().map(|listed| (listed.key, false)).collect();
+        here.extend(page.prefixes.into_iter().map(|prefix| (prefix, true)));
+        here.sort();
+        items.extend(here);
+        after = page.next;
+        if after.is_none() {
+            return items;
+        }
+    }
+}
+
+/// The same by walking every key.
+fn walked(keys: &BTreeMap<Vec<u8>, ()>, query: &ListQuery) -> Vec<(Vec<u8>, bool)> {
+    let mut items: Vec<(Vec<u8>, bool)> = Vec::new();
+    for key in keys.keys().filter(|key| key.starts_with(&query.prefix)) {
+        let rest = &key[query.prefix.len()..];
+        let cut = rest.iter().position(|byte| query.delimiter.first() == Some(byte));
+        let item = cut.map_or((key.clone(), false), |at| (key[..=query.prefix.len() + at].to_vec(), true));
+        let outside = query.from.as_ref().is_some_and(|from| key < from) || query.until.as_ref().is_some_and(|until| key >= until);
+        if !outside && query.after.as_ref().is_none_or(|after| item.0 > *after) && items.last() != Some(&item) {
+            items.push(item);
+        }
+    }
+    items
+}
+
+proptest::proptest! {
+    #[test]
+    fn pages_of_any_listing_are_what_a_walk_of_all_keys_gives(
+        keys in proptest::collection::btree_map("[ab/\u{ff}]{1,5}".prop_map(String::into_bytes), proptest::strategy::Just(()), 0..40),
+        prefix in "[ab/]{0,2}",
+        borders in proptest::collection::vec(proptest::option::of("[ab/]{1,4}".prop_map(String::into_bytes)), 3),
+        delimiter in "/?",
+        max in 1_usize..5,
+    ) {
+        let world = world();
+        for key in keys.keys() {
+            world.put("b", key, NewObject::default(), &Conditions::NONE).unwrap();
+        }
+        let [from, until, after] = borders.try_into().unwrap();
+        let query = ListQuery { prefix: prefix.into_bytes(), from, until, after, delimiter: delimiter.into_bytes(), max };
+        proptest::prop_assert_eq!(paged(&world, &query), walked(&keys, &query));
+    }
 }
