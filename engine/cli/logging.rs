@@ -7,8 +7,8 @@ use crate::args::{Global, LogFormat};
 /// Starts logging for the whole process. `RUST_LOG` outweighs the options.
 pub fn start(global: &Global) {
     let level = match (global.quiet, global.verbose) {
-        (true, _) => "error",
-        (false, 0) => "warn",
+        (true, _) => "error,s3s=off",
+        (false, 0) => "warn,s3s=off",
         (false, 1) => {
             "info,brigade=debug,brigade_pipeline=debug,brigade_store=debug,brigade_s3=debug,brigade_gcs=debug,brigade_local=debug"
         }
