@@ -183,6 +183,8 @@ async fn load(options: &S3Options, transport: &Transport) -> Result<SdkConfig> {
     };
     if options.anonymous {
         loader = loader.no_credentials();
+    } else if let Some(given) = &options.credentials {
+        loader = loader.credentials_provider(credentials::fixed(given));
     } else if let Some(name) = &options.credentials_env {
         loader = loader.credentials_provider(credentials::from_environment(name)?);
     }

@@ -1,16 +1,20 @@
 //! Control operations by the AWS SDK: multipart uploads, tags, and questions about the bucket.
 
-use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumType, CompletedMultipartUpload, CompletedPart, EncodingType, MultipartUpload};
-use brigade_core::digest::{crc32c_from_base64, crc32c_to_base64, md5_from_etag};
+use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumType, CompletedMultipartUpload, CompletedPart, EncodingType};
+use brigade_core::digest::{Digests, crc32c_from_base64, crc32c_to_base64, md5_from_etag};
 use brigade_core::{ErrorKind, Key};
 use brigade_store::{PartReceipt, PendingUpload, StoreError, Upload};
 use http::HeaderMap;
 
 use crate::connection::Link;
 use crate::errors::{Effects, Outcome, protocol};
-use crate::hot::sdk::{failure, insert, moment};
+use crate::headers::{etag_is_md5, text};
+use crate::hot::sdk::{failure, insert, moment, unread};
 use crate::hot::{Stored, signed};
 use crate::xml::list::decode;
+use crate::xml::upload::{
+    Completed, ListedPart, ListedUpload, PartsPage, UploadsPage, parse_complete, parse_initiate, parse_parts, parse_uploads,
+};
 
 /// Which checksums an upload in parts carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,15 +49,16 @@ pub(crate) async fn create(link: &Link, bucket: &str, key: &str, checks: Checks,
         Checks::Parts => request.checksum_algorithm(ChecksumAlgorithm::Crc32C),
         Checks::Plain => request,
     };
-    let output = request
-        .customize()
-        .mutate_request(move |request| insert(request, &headers))
-        .send()
-        .await
-        .map_err(|error| failure("CreateMultipartUpload", Effects::Writes, error))?;
-    let id = output.upload_id().filter(|id| !id.is_empty());
-    let id = id.ok_or_else(|| protocol("CreateMultipartUpload answered without an upload id"))?;
-    Ok(id.to_owned())
+    let answer = request.customize().mutate_request(move |request| insert(request, &headers)).send().await;
+    let id = match answer {
+        Ok(output) => output.upload_id().map(str::to_owned),
+        Err(error) => match unread(&error).and_then(|(_, body)| parse_initiate(body).ok()) {
+            Some(id) => Some(id),
+            None => return Err(failure("CreateMultipartUpload", Effects::Writes, error)),
+        },
+    };
+    let id = id.filter(|id| !id.is_empty());
+    Ok(id.ok_or_else(|| protocol("CreateMultipartUpload answered without an upload id"))?)
 }
 
 /// Makes an upload visible.
@@ -78,20 +83,30 @@ pub(crate) async fn complete(link: &Link, bucket: &str, finish: &Finish<'_>) -> 
         request = request.checksum_crc32_c(crc32c_to_base64(finish.crc32c)).checksum_type(ChecksumType::FullObject);
     }
     let headers = finish.headers.clone();
-    let output = request
-        .customize()
-        .mutate_request(move |request| insert(request, &headers))
-        .send()
-        .await
-        .map_err(|error| failure("CompleteMultipartUpload", Effects::Writes, error))?;
-    let encrypted = output.server_side_encryption().is_some_and(|kind| kind.as_str().starts_with("aws:kms"));
-    let etag = output.e_tag().ok_or_else(|| protocol("CompleteMultipartUpload answered without an ETag").possibly_done())?;
-    let crc32c = output.checksum_crc32_c().filter(|_| output.checksum_type() != Some(&ChecksumType::Composite));
+    let answer = request.customize().mutate_request(move |request| insert(request, &headers)).send().await;
+    let (completed, etag_may_be_md5, version) = match answer {
+        Ok(output) => {
+            let completed = Completed {
+                etag: output.e_tag().map(str::to_owned),
+                crc32c: output.checksum_crc32_c().map(str::to_owned),
+                checksum_type: output.checksum_type().map(|kind| kind.as_str().to_owned()),
+            };
+            let encrypted = output.server_side_encryption().is_some_and(|kind| kind.as_str().starts_with("aws:kms"));
+            (completed, !encrypted, output.version_id().map(str::to_owned))
+        }
+        Err(error) => match unread(&error).and_then(|(headers, body)| Some((parse_complete(body).ok()?, headers))) {
+            Some((completed, headers)) => (completed, etag_is_md5(&headers), text(&headers, "x-amz-version-id")),
+            None => return Err(failure("CompleteMultipartUpload", Effects::Writes, error)),
+        },
+    };
+    let etag = completed.etag.as_deref().map(|etag| etag.trim_matches('"')).filter(|etag| !etag.is_empty());
+    let etag = etag.ok_or_else(|| protocol("CompleteMultipartUpload answered without an ETag").possibly_done())?;
+    let crc32c = completed.crc32c.filter(|_| completed.checksum_type.as_deref() != Some("COMPOSITE"));
     Ok(Stored {
-        etag: Some(etag.trim_matches('"').into()),
-        crc32c: crc32c.and_then(crc32c_from_base64),
-        etag_may_be_md5: !encrypted,
-        version: output.version_id().filter(|version| *version != "null").map(str::to_owned),
+        etag: Some(etag.into()),
+        crc32c: crc32c.as_deref().and_then(crc32c_from_base64),
+        etag_may_be_md5,
+        version: version.filter(|version| version != "null"),
     })
 }
 
@@ -117,28 +132,46 @@ pub(crate) async fn parts(link: &Link, bucket: &str, key: &str, upload: &str, be
     let mut receipts = Vec::new();
     let mut marker: Option<String> = None;
     loop {
-        let request = link.sdk.list_parts().bucket(bucket).key(key).upload_id(upload).set_part_number_marker(marker.clone());
-        let output = request.send().await.map_err(|error| failure("ListParts", Effects::Reads, error))?;
-        for part in output.parts() {
-            let incomplete = || protocol("ListParts: a part lacks its number, size or ETag");
-            let number = part.part_number().and_then(|number| u32::try_from(number).ok()).ok_or_else(incomplete)?;
-            let size = part.size().and_then(|size| u64::try_from(size).ok()).ok_or_else(incomplete)?;
-            let tag = part.e_tag().ok_or_else(incomplete)?.trim_matches('"').to_owned();
-            let digests = brigade_core::Digests {
-                crc32c: part.checksum_crc32_c().filter(|_| believed.crc32c).and_then(crc32c_from_base64),
+        let page = parts_page(link, bucket, key, upload, marker.clone()).await?;
+        for part in page.parts {
+            let (Some(number), Some(size), Some(etag)) = (part.number, part.size, part.etag) else {
+                return Err(protocol("ListParts: a part lacks its number, size or ETag").into());
+            };
+            let tag = etag.trim_matches('"').to_owned();
+            let digests = Digests {
+                crc32c: part.crc32c.as_deref().filter(|_| believed.crc32c).and_then(crc32c_from_base64),
                 crc64nvme: None,
                 md5: believed.md5.then(|| md5_from_etag(&tag)).flatten(),
             };
             receipts.push(PartReceipt { number, size, tag, digests });
         }
-        let next = output.next_part_number_marker().filter(|_| output.is_truncated() == Some(true)).map(str::to_owned);
-        match next {
-            Some(next) if marker.as_deref() != Some(next.as_str()) => marker = Some(next),
-            Some(_) => return Err(protocol("ListParts: a page names itself as the next one").into()),
-            None if output.is_truncated() == Some(true) => return Err(protocol("ListParts: a cut page names no next one").into()),
-            None => return Ok(receipts),
+        if !page.truncated {
+            return Ok(receipts);
         }
+        if page.next.is_none() || page.next == marker {
+            return Err(protocol("ListParts: a cut page names no next one").into());
+        }
+        marker = page.next;
     }
+}
+
+async fn parts_page(link: &Link, bucket: &str, key: &str, upload: &str, marker: Option<String>) -> Outcome<PartsPage> {
+    let request = link.sdk.list_parts().bucket(bucket).key(key).upload_id(upload).set_part_number_marker(marker);
+    let output = match request.send().await {
+        Ok(output) => output,
+        Err(error) => match unread(&error).and_then(|(_, body)| parse_parts(body).ok()) {
+            Some(page) => return Ok(page),
+            None => return Err(failure("ListParts", Effects::Reads, error)),
+        },
+    };
+    let parts = output.parts().iter().map(|part| ListedPart {
+        number: part.part_number().and_then(|number| u32::try_from(number).ok()),
+        size: part.size().and_then(|size| u64::try_from(size).ok()),
+        etag: part.e_tag().map(str::to_owned),
+        crc32c: part.checksum_crc32_c().map(str::to_owned),
+    });
+    let truncated = output.is_truncated() == Some(true);
+    Ok(PartsPage { parts: parts.collect(), truncated, next: output.next_part_number_marker().map(str::to_owned) })
 }
 
 /// Every unfinished upload below a prefix, whoever began it.
@@ -146,25 +179,19 @@ pub(crate) async fn uploads(link: &Link, bucket: &str, prefix: &str) -> Outcome<
     let mut found = Vec::new();
     let mut markers: (Option<String>, Option<String>) = (None, None);
     loop {
-        let output = link
-            .sdk
-            .list_multipart_uploads()
-            .bucket(bucket)
-            .prefix(prefix)
-            .encoding_type(EncodingType::Url)
-            .set_key_marker(markers.0.clone())
-            .set_upload_id_marker(markers.1.clone())
-            .send()
-            .await
-            .map_err(|error| failure("ListMultipartUploads", Effects::Reads, error))?;
-        let encoded = output.encoding_type() == Some(&EncodingType::Url);
-        let plain = |text: &str| if encoded { decode(text.as_bytes()) } else { text.as_bytes().to_vec() };
-        found.extend(output.uploads().iter().filter_map(|upload| pending(upload, &plain, prefix)));
-        if output.is_truncated() != Some(true) {
+        let page = uploads_page(link, bucket, prefix, markers.clone()).await?;
+        let plain = |text: &str| if page.encoded { decode(text.as_bytes()) } else { text.as_bytes().to_vec() };
+        found.extend(page.uploads.iter().filter_map(|upload| {
+            let name = plain(&upload.key);
+            let key = Key::new(name.strip_prefix(prefix.as_bytes())?);
+            let upload_id = upload.id.clone();
+            Some(PendingUpload { upload: Upload { key, id: upload_id, staging: None }, started: upload.initiated.parse().ok() })
+        }));
+        if !page.truncated {
             return Ok(found);
         }
-        let key = output.next_key_marker().map(|key| String::from_utf8_lossy(&plain(key)).into_owned());
-        let next = (key, output.next_upload_id_marker().map(str::to_owned));
+        let key = page.next_key.as_deref().map(|key| String::from_utf8_lossy(&plain(key)).into_owned());
+        let next = (key, page.next_id);
         if next == markers || next.0.is_none() {
             return Err(protocol("ListMultipartUploads: a cut page names no next one").into());
         }
@@ -172,11 +199,26 @@ pub(crate) async fn uploads(link: &Link, bucket: &str, prefix: &str) -> Outcome<
     }
 }
 
-fn pending(upload: &MultipartUpload, plain: &impl Fn(&str) -> Vec<u8>, prefix: &str) -> Option<PendingUpload> {
-    let name = plain(upload.key()?);
-    let key = Key::new(name.strip_prefix(prefix.as_bytes())?);
-    let upload_id = upload.upload_id()?.to_owned();
-    Some(PendingUpload { upload: Upload { key, id: upload_id, staging: None }, started: upload.initiated().and_then(moment) })
+async fn uploads_page(link: &Link, bucket: &str, prefix: &str, markers: (Option<String>, Option<String>)) -> Outcome<UploadsPage> {
+    let request = link.sdk.list_multipart_uploads().bucket(bucket).prefix(prefix).encoding_type(EncodingType::Url);
+    let output = match request.set_key_marker(markers.0).set_upload_id_marker(markers.1).send().await {
+        Ok(output) => output,
+        Err(error) => match unread(&error).and_then(|(_, body)| parse_uploads(body).ok()) {
+            Some(page) => return Ok(page),
+            None => return Err(failure("ListMultipartUploads", Effects::Reads, error)),
+        },
+    };
+    let uploads = output.uploads().iter().filter_map(|upload| {
+        let initiated = upload.initiated().and_then(moment).map(|at| at.to_string()).unwrap_or_default();
+        Some(ListedUpload { key: upload.key()?.to_owned(), id: upload.upload_id()?.to_owned(), initiated })
+    });
+    Ok(UploadsPage {
+        uploads: uploads.collect(),
+        encoded: output.encoding_type() == Some(&EncodingType::Url),
+        truncated: output.is_truncated() == Some(true),
+        next_key: output.next_key_marker().map(str::to_owned),
+        next_id: output.next_upload_id_marker().map(str::to_owned),
+    })
 }
 
 /// An object's tags.

@@ -12,6 +12,9 @@ use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvid
 use brigade_core::ErrorKind;
 use brigade_store::StoreError;
 use parking_lot::RwLock;
+use secrecy::ExposeSecret as _;
+
+use crate::options::StaticCredentials;
 
 /// Credentials are renewed this long before they expire: longer than any one request may take.
 const REFRESH_AHEAD: Duration = Duration::from_secs(300);
@@ -120,6 +123,12 @@ pub(crate) fn store_error(error: &CredentialsError) -> StoreError {
         cause = inner.source();
     }
     StoreError::new(ErrorKind::Credentials, message)
+}
+
+/// What a caller gave as values.
+pub(crate) fn fixed(given: &StaticCredentials) -> SharedCredentialsProvider {
+    let token = given.session_token.as_ref().map(|token| token.expose_secret().to_owned());
+    SharedCredentialsProvider::new(Credentials::new(&given.access_key_id, given.secret_access_key.expose_secret(), token, None, "given"))
 }
 
 /// Reads `NAME_AWS_ACCESS_KEY_ID` and its companions.

@@ -21,6 +21,6 @@ mod store;
 mod wire;
 pub mod xml;
 
-pub use options::{Engine, PathStyle, PayloadSigning, S3Options};
+pub use options::{Engine, PathStyle, PayloadSigning, S3Options, StaticCredentials};
 pub use store::{S3Deleter, S3Store};
 pub use xml::{parse_delete_result, parse_error, parse_list_page};

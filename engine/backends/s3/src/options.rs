@@ -1,5 +1,7 @@
 //! What a caller says about an S3 location: plain values, not yet resolved against environment, profile or network.
 
+use secrecy::SecretString;
+
 /// Where a bucket is and how it is talked to.
 #[derive(Clone, Debug)]
 pub struct S3Options {
@@ -15,6 +17,8 @@ pub struct S3Options {
     pub profile: Option<String>,
     /// `NAME`: credentials are read from `NAME_AWS_ACCESS_KEY_ID`, `NAME_AWS_SECRET_ACCESS_KEY` and `NAME_AWS_SESSION_TOKEN`.
     pub credentials_env: Option<String>,
+    /// Exactly these credentials, before any other source: for servers that this process itself started.
+    pub credentials: Option<StaticCredentials>,
     /// Requests are not signed.
     pub anonymous: bool,
     /// Where the bucket's name stands in the URL.
@@ -35,12 +39,24 @@ impl S3Options {
             region: None,
             profile: None,
             credentials_env: None,
+            credentials: None,
             anonymous: false,
             path_style: PathStyle::Auto,
             payload_signing: PayloadSigning::Auto,
             engine: Engine::Lean,
         }
     }
+}
+
+/// Credentials as values. Their `Debug` hides the secrets.
+#[derive(Clone, Debug)]
+pub struct StaticCredentials {
+    /// The access key's id.
+    pub access_key_id: String,
+    /// Its secret.
+    pub secret_access_key: SecretString,
+    /// The token of temporary credentials.
+    pub session_token: Option<SecretString>,
 }
 
 /// `https://endpoint/bucket/key` or `https://bucket.endpoint/key`.

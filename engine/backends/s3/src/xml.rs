@@ -6,6 +6,7 @@
 pub mod delete;
 pub mod error;
 pub mod list;
+pub mod upload;
 
 use quick_xml::Reader;
 use quick_xml::events::{BytesRef, Event};
@@ -121,7 +122,7 @@ fn resolve(reference: &BytesRef<'_>) -> Result<char, XmlError> {
 
 /// The names that some visitor knows, so that a path is made of plain constants.
 fn known(name: &str) -> &'static str {
-    const NAMES: [&str; 32] = [
+    const NAMES: [&str; 46] = [
         "Key",
         "LastModified",
         "ETag",
@@ -154,6 +155,20 @@ fn known(name: &str) -> &'static str {
         "VersionId",
         "Errors",
         "BucketRegion",
+        "InitiateMultipartUploadResult",
+        "CompleteMultipartUploadResult",
+        "ListPartsResult",
+        "ListMultipartUploadsResult",
+        "UploadId",
+        "ChecksumCRC32C",
+        "Part",
+        "PartNumber",
+        "NextPartNumberMarker",
+        "Upload",
+        "Initiated",
+        "NextKeyMarker",
+        "NextUploadIdMarker",
+        "ListPartsResponse",
     ];
     NAMES.into_iter().find(|known| *known == name).unwrap_or_default()
 }
