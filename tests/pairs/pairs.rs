@@ -104,6 +104,20 @@ pairs! {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_file_gets_the_time_of_its_original_and_a_plan_makes_no_directory() {
+    let lab = Lab::start().await;
+    seed(lab.s3.world());
+    let plan = lab.transfer(&["plan", "one:data/", "disk:target/"]).await.expect(0);
+    assert_eq!(plan.objects("copied"), 6);
+    assert!(!lab.path("disk/target").exists());
+    lab.world_time(lab.s3.world(), "a.txt", "2020-02-29T12:00:00.5Z");
+    lab.transfer(&["copy", "one:data/", "disk:target/"]).await.expect(0);
+    let modified = std::fs::metadata(lab.path("disk/target/a.txt")).unwrap().modified().unwrap();
+    let since = modified.duration_since(std::time::UNIX_EPOCH).unwrap();
+    assert_eq!(since.as_secs(), 1_582_977_600);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn check_by_digests_is_equal_after_a_copy_and_names_every_difference() {
     let lab = Lab::start().await;
     for number in 0..20_u64 {

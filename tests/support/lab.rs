@@ -2,7 +2,12 @@
 //!
 //! The binary runs as a process with the environment that a person would give it; what it did is read from its report and
 //! checked in the worlds themselves. Nothing here takes the engine's word for what it did.
-#![allow(dead_code, clippy::unwrap_used, reason = "each test crate uses its part of this, and a broken set-up should panic")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    reason = "each test crate uses its part of this, and a broken set-up should panic"
+)]
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -44,8 +49,11 @@ impl Lab {
 
     /// Starts with these worlds as the S3 source and the GCS target; the others are fresh.
     pub async fn over(s3: Arc<World>, gcs: Arc<World>) -> Self {
-        let s3_other = World::new();
-        let gcs_other = World::new();
+        Self::between(s3, World::new(), gcs, World::new()).await
+    }
+
+    /// Starts with these four worlds: `one`, `two`, `g` and `h`.
+    pub async fn between(s3: Arc<World>, s3_other: Arc<World>, gcs: Arc<World>, gcs_other: Arc<World>) -> Self {
         for world in [&s3, &gcs, &s3_other, &gcs_other] {
             world.ensure_bucket(BUCKET);
         }
@@ -97,6 +105,11 @@ impl Lab {
             .stdin(Stdio::null())
             .kill_on_drop(true);
         command
+    }
+
+    /// Sets when an object was written.
+    pub fn world_time(&self, world: &World, key: &str, time: &str) {
+        world.set_modified(BUCKET, key, time.parse().unwrap()).unwrap();
     }
 
     /// Runs the binary to its end.

@@ -93,7 +93,8 @@ fn add_mtime(metadata: &mut Metadata, modified: Option<Timestamp>, target: &Fact
             if nanoseconds == 0 { seconds.to_string() } else { format!("{seconds}.{nanoseconds:09}") }
         }
     };
-    if metadata.user_bytes() + MTIME.len() + text.len() <= target.metadata_bytes_max {
+    let fits = metadata.user_bytes() + MTIME.len() + text.len() <= target.metadata_bytes_max;
+    if fits || target.mtime == MtimeStyle::File {
         metadata.user.insert(MTIME.to_owned(), text);
     }
 }

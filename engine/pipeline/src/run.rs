@@ -104,13 +104,32 @@ pub async fn run(run: Run, ends: Ends) -> Finished {
 
 async fn probe_source(job: &Job, ends: &Ends) -> Result<Facts, Fatal> {
     let purpose = if job.mode == Mode::Migrate && job.effect == Effect::Real { ProbeFor::Delete } else { ProbeFor::Read };
-    ends.source.probe(purpose).await.map_err(|error| Fatal::new("cannot use the source", &error))
+    let facts = ends.source.probe(purpose).await.map_err(|error| Fatal::new("cannot use the source", &error))?;
+    sufficient("the source", facts)
+}
+
+/// Rights that are missing are named before anything is done.
+fn sufficient(side: &str, facts: Facts) -> Result<Facts, Fatal> {
+    if facts.missing_rights.is_empty() {
+        return Ok(facts);
+    }
+    let message = format!("these rights are missing: {}", facts.missing_rights.join(", "));
+    Err(Fatal { kind: ErrorKind::Denied, what: format!("cannot use {side}"), message })
 }
 
 async fn probe_target(job: &Job, ends: &Ends) -> Result<Facts, Fatal> {
-    let writes = job.effect == Effect::Real && job.mode != Mode::Check;
-    let purpose = if writes { ProbeFor::Write } else { ProbeFor::Read };
-    ends.target.probe(purpose).await.map_err(|error| Fatal::new("cannot use the target", &error))
+    let purpose = match (job.mode, job.effect) {
+        (Mode::Check, _) => ProbeFor::Read,
+        (_, Effect::Dry) => ProbeFor::Plan,
+        (_, Effect::Real) => ProbeFor::Write,
+    };
+    let failed = |error| Fatal::new("cannot use the target", &error);
+    let facts = sufficient("the target", ends.target.probe(purpose).await.map_err(failed)?)?;
+    if !job.delete_extra || job.effect == Effect::Dry {
+        return Ok(facts);
+    }
+    let deleting = sufficient("the target", ends.target.probe(ProbeFor::Delete).await.map_err(failed)?)?;
+    Ok(Facts { conditional_delete: deleting.conditional_delete, delete_batch_max: deleting.delete_batch_max, ..facts })
 }
 
 fn diff_rules(job: &Job, source: &Facts, target: &Facts, target_prefix: &[u8]) -> DiffRules {

@@ -221,6 +221,8 @@ pub trait Delete: Send + Sync {
 pub enum ProbeFor {
     /// Listing and reading.
     Read,
+    /// Planning a write: as `Read`, but a root that a write would make counts as empty from now on.
+    Plan,
     /// Writing as well.
     Write,
     /// Deleting as well as reading.

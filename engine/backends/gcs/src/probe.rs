@@ -21,7 +21,7 @@ pub(crate) async fn probe(store: &GcsStore, purpose: ProbeFor) -> Result<Facts> 
     reach(store, &mut learned).await?;
     let room = Room::new(store);
     match purpose {
-        ProbeFor::Read => {}
+        ProbeFor::Read | ProbeFor::Plan => {}
         ProbeFor::Write => write(store, &room, &mut learned).await?,
         ProbeFor::Delete => delete(store, &room, &mut learned).await?,
     }

@@ -27,6 +27,7 @@ mod write;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use brigade_core::digest::{Digests, Sum};
@@ -48,6 +49,8 @@ pub struct LocalStore {
     root: Arc<Root>,
     lane: Arc<Lane>,
     facts: Arc<Mutex<Facts>>,
+    /// A plan was made for a root that does not exist yet: it lists as empty.
+    planned: Arc<AtomicBool>,
 }
 
 impl LocalStore {
@@ -56,7 +59,12 @@ impl LocalStore {
     pub fn new(root: impl Into<PathBuf>) -> Result<Self> {
         let root = std::path::absolute(root.into())
             .map_err(|error| StoreError::new(ErrorKind::Invalid, format!("the root directory has no absolute path: {error}")))?;
-        Ok(Self { root: Arc::new(Root::new(root)), lane: Arc::new(Lane::start()?), facts: Arc::new(Mutex::new(probe::facts())) })
+        Ok(Self {
+            root: Arc::new(Root::new(root)),
+            lane: Arc::new(Lane::start()?),
+            facts: Arc::new(Mutex::new(probe::facts())),
+            planned: Arc::default(),
+        })
     }
 
     /// The root, as an absolute path with its links as they were given.
@@ -72,6 +80,16 @@ impl LocalStore {
     {
         let root = Arc::clone(&self.root);
         self.lane.run(move |wanted| job(&root, wanted)).await
+    }
+}
+
+/// The listing of a root that a write would make.
+struct NoPages;
+
+#[async_trait]
+impl Pages for NoPages {
+    async fn next(&mut self) -> Result<Option<Vec<Entry>>> {
+        Ok(None)
     }
 }
 
@@ -93,6 +111,9 @@ impl Pages for LocalPages {
 #[async_trait]
 impl List for LocalStore {
     fn list(&self, range: &KeyRange) -> Box<dyn Pages> {
+        if self.planned.load(Ordering::Relaxed) {
+            return Box::new(NoPages);
+        }
         let walk = Walk::new(Arc::clone(&self.root), range.clone());
         Box::new(LocalPages { lane: Arc::clone(&self.lane), walk: Arc::new(Mutex::new(walk)) })
     }
@@ -186,7 +207,14 @@ impl Probe for LocalStore {
     }
 
     async fn probe(&self, purpose: ProbeFor) -> Result<Facts> {
-        let seen = self.run(move |root, _| probe::probe(root, purpose)).await?;
+        let seen = match self.run(move |root, _| probe::probe(root, purpose)).await {
+            Err(error) if error.kind == ErrorKind::BucketMissing && purpose == ProbeFor::Plan => {
+                self.planned.store(true, Ordering::Relaxed);
+                return Ok(self.facts());
+            }
+            seen => seen?,
+        };
+        self.planned.store(false, Ordering::Relaxed);
         let mut facts = self.facts.lock();
         // Only a probe for writing tries renames; what it found stays known.
         let tried = if purpose == ProbeFor::Write { &seen } else { &*facts };

@@ -56,7 +56,7 @@ pub(crate) fn probe(root: &Root, purpose: ProbeFor) -> Result<Facts> {
     children(&directory, b"")?.next().transpose()?;
     let mut facts = facts();
     match purpose {
-        ProbeFor::Read => {}
+        ProbeFor::Read | ProbeFor::Plan => {}
         // Unlinking asks for the right to write and search the directory, whatever the file's own rights are.
         ProbeFor::Delete => match accessat(&directory, ".", Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS) {
             Err(errno) if kind(errno) == ErrorKind::Denied => facts.missing_rights.push(right(root)),

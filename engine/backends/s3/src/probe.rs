@@ -33,7 +33,7 @@ pub(crate) async fn probe(inner: &Inner, purpose: ProbeFor) -> Result<Facts> {
     if purpose == ProbeFor::Delete {
         probing.deletes().await?;
     }
-    if purpose != ProbeFor::Read {
+    if matches!(purpose, ProbeFor::Write | ProbeFor::Delete) {
         let notes = control::describe_bucket(&inner.connection.link(), inner.bucket()).await;
         probing.known.facts.notes.extend(notes);
     }

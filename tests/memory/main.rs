@@ -1,0 +1,66 @@
+//! p08: memory stays under the budget, whatever the number of keys or their size.
+//!
+//! The process counts its own peak (`VmHWM`) and reports it. Bodies come from patterns and are discarded by the target, so that
+//! only the engine's memory is at stake. With `--memory 64MiB` the whole process has to stay under 128 MiB.
+#![allow(clippy::unwrap_used)]
+
+#[path = "../support/lab.rs"]
+mod support;
+
+use brigade_lab::world::{Content, NewObject, Retention, World, WorldOptions};
+use support::{BUCKET, Lab, Ran};
+
+const GIB: u64 = 1 << 30;
+
+/// What the process may have at its peak under a budget of 64 MiB.
+const PROCESS_BYTES_MAX: u64 = 128 << 20;
+
+#[track_caller]
+fn within(what: &str, ran: &Ran) {
+    println!("{what}: peak resident memory {:.1} MiB", f64::from(u32::try_from(ran.memory_bytes >> 10).unwrap()) / 1024.0);
+    assert!(ran.memory_bytes > 0, "the report counts memory");
+    assert!(ran.memory_bytes < PROCESS_BYTES_MAX, "{what}: {} bytes", ran.memory_bytes);
+    let in_flight = ran.report["peak"]["in_flight_bytes"].as_u64().unwrap();
+    assert!(in_flight <= 64 << 20, "{what}: {in_flight} bytes in flight");
+}
+
+async fn discarding_lab() -> Lab {
+    let discard = || World::with(WorldOptions { retention: Retention::Discard, ..WorldOptions::default() });
+    Lab::between(World::new(), discard(), World::new(), discard()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p08_one_object_of_4_gib_fits_into_64_mib() {
+    let lab = discarding_lab().await;
+    lab.s3.world().seed(BUCKET, "bundle", Content::pattern(1, 4 * GIB)).unwrap();
+    for target in ["two:data", "h:data"] {
+        // The pattern's ETag is opaque above 64 MiB and looks like an MD5: nothing is asked of the source's digests here.
+        let ran = lab.transfer(&["copy", "one:data", target, "--memory", "64M", "--verify", "transport"]).await.expect(0);
+        assert_eq!(ran.report["bytes"]["copied"], 4 * GIB);
+        within(&format!("one object of 4 GiB to {target}"), &ran);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p08_twenty_thousand_small_objects_fit_into_64_mib() {
+    let lab = discarding_lab().await;
+    let keys = (0..20_000).map(|number| format!("blobs/{number:06}"));
+    lab.s3.world().populate(BUCKET, keys, &NewObject::of(Content::pattern(1, 16_384))).unwrap();
+    for target in ["two:data", "h:data"] {
+        let ran = lab.transfer(&["copy", "one:data", target, "--memory", "64M"]).await.expect(0);
+        assert_eq!(ran.objects("copied"), 20_000);
+        within(&format!("20,000 small objects to {target}"), &ran);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p08_a_listing_of_a_million_keys_fits_into_64_mib() {
+    let lab = discarding_lab().await;
+    for world in [lab.s3.world(), lab.s3_other.world()] {
+        let keys = (0..1_000_000).map(|number| format!("registry/blobs/sha256/{number:012}"));
+        world.populate(BUCKET, keys, &NewObject::of("the same".into())).unwrap();
+    }
+    let ran = lab.transfer(&["sync", "one:data", "two:data", "--memory", "64M"]).await.expect(0);
+    assert_eq!(ran.objects("kept"), 1_000_000);
+    within("a listing of 1,000,000 keys on both sides", &ran);
+}
