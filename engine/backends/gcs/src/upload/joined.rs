@@ -66,7 +66,8 @@ pub(super) async fn parts(store: &GcsStore, target: &Target<'_>) -> Result<Vec<P
 pub(super) async fn complete(store: &GcsStore, target: &Target<'_>, name: &[u8], complete: &Complete<'_>) -> Result<Stored> {
     is_open(store, target).await?;
     let result = join(store, target, name, complete).await;
-    result.map_err(|error| if error.kind == ErrorKind::NotFound { gone() } else { error })
+    // No condition is set on the staging name: what does not hold is the generation of a part.
+    result.map_err(|error| if matches!(error.kind, ErrorKind::NotFound | ErrorKind::Conflict) { gone() } else { error })
 }
 
 async fn join(store: &GcsStore, target: &Target<'_>, name: &[u8], complete: &Complete<'_>) -> Result<Stored> {
