@@ -53,15 +53,15 @@ impl Location {
                 false => Err(bad("a file URL has three slashes: `file:///path`")),
             };
         }
-        if text.contains("://") {
-            return Err(bad("the known schemes are `s3://`, `gs://` and `file://`"));
-        }
         if text.starts_with('/') || text.starts_with("./") || text.starts_with("../") || text == "." || text == ".." {
             return Ok(Self::Local(text.to_owned()));
         }
         let Some((store, rest)) = text.split_once(':') else {
             return Err(bad("write `s3://bucket/prefix`, `gs://bucket/prefix`, `/path`, `./path` or `STORE:bucket/prefix`"));
         };
+        if rest.starts_with("//") {
+            return Err(bad("the known schemes are `s3://`, `gs://` and `file://`"));
+        }
         if store.is_empty() || !store.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.')) {
             return Err(bad("a store's name is letters, digits, `-`, `_` and `.`"));
         }
@@ -156,6 +156,9 @@ mod tests {
         assert_eq!(Location::parse("gs://b//x/../"), Ok(Location::Gcs(BucketPath { bucket: "b".into(), prefix: "/x/../".into() })));
         assert_eq!(Location::parse("file:///a"), Ok(Location::Local("/a".into())));
         assert!(parsed("offsite:b/p").contains("offsite"));
+        for kept in ["/data/http://x", "./a://b", "offsite:b/http://x", "s3://b/http://x"] {
+            assert_eq!(Location::parse(kept).map(|location| location.to_string()), Ok(kept.to_owned()));
+        }
         for bad in ["", "b", "s3://", "s3:///x", "file://x", "ftp://a/b", "a b:c", ":b", "s3://a?b"] {
             assert!(Location::parse(bad).is_err(), "{bad}");
         }

@@ -70,8 +70,14 @@ fn parse_answer(piece: &str) -> Option<BatchAnswer> {
         value.trim().trim_matches(['<', '>']).rsplit_once('+')?.1.parse().ok()
     });
     let status = inner.lines().next()?.split_ascii_whitespace().nth(1)?.parse().ok()?;
-    let body = inner.split_once("\r\n\r\n").or_else(|| inner.split_once("\n\n")).map_or("", |(_, body)| body);
+    let body = body_of(inner);
     Some(BatchAnswer { call, status, body: Bytes::copy_from_slice(body.trim().as_bytes()) })
+}
+
+/// What follows the first empty line, whichever kind of line end the server writes: the body may hold the other.
+fn body_of(answer: &str) -> &str {
+    let ends = ["\r\n\r\n", "\n\n"].into_iter().filter_map(|end| answer.find(end).map(|at| at + end.len()));
+    ends.min().and_then(|start| answer.get(start..)).unwrap_or_default()
 }
 
 /// Puts answers in the order of the calls; `None` where a call has no answer of its own.
@@ -115,6 +121,13 @@ mod tests {
             |calls| in_order(answers.clone(), calls).into_iter().map(|answer| answer.map(|answer| answer.status)).collect::<Vec<_>>();
         assert_eq!(statuses(2), [Some(204), Some(404)]);
         assert_eq!(statuses(3), [None, None, None]);
+    }
+
+    #[test]
+    fn a_body_begins_at_the_first_empty_line_of_either_kind() {
+        let body = "--x\nContent-Type: application/http\n\nHTTP/1.1 404 Not Found\nA: b\n\none\r\n\r\ntwo\n--x--";
+        let answers = parse_batch("x", body.as_bytes()).expect("a batch");
+        assert_eq!(&answers[0].body[..], b"one\r\n\r\ntwo");
     }
 
     #[test]

@@ -99,7 +99,7 @@ fn parse_json(body: &[u8]) -> Option<ErrorBody> {
 }
 
 /// One line, no control characters, not too long.
-fn tame(text: &str) -> String {
+pub(crate) fn tame(text: &str) -> String {
     let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MESSAGE_CHARS_MAX).collect();
     line.trim().to_owned()
 }

@@ -10,7 +10,7 @@ use brigade_core::{Entry, Key, KeyRange};
 use brigade_store::{Pages, Result};
 use serde::Deserialize;
 
-use crate::errors::protocol;
+use crate::errors::{protocol, tame};
 use crate::names::is_staging;
 use crate::objects::PageRequest;
 use crate::resource::{Resource, Shared, Text};
@@ -31,7 +31,7 @@ pub(crate) struct Page<'a> {
 
 impl<'a> Page<'a> {
     pub(crate) fn parse(body: &'a [u8]) -> Result<Self> {
-        serde_json::from_slice(body).map_err(|error| protocol(format!("the answer is no listing: {error}")))
+        serde_json::from_slice(body).map_err(|error| protocol(format!("the answer is no listing: {}", tame(&error.to_string()))))
     }
 }
 
@@ -152,6 +152,8 @@ mod tests {
         assert_eq!(parse_list_page(body, b"p//").expect_err("outside").kind, ErrorKind::Protocol);
         assert!(parse_list_page(b"{\"kind\":\"storage#objects\"}", b"").expect("empty").entries.is_empty());
         assert_eq!(parse_list_page(b"<html>", b"").expect_err("no listing").kind, ErrorKind::Protocol);
+        let long = format!("{{\"items\":\"{}\"}}", "x".repeat(10_000));
+        assert!(parse_list_page(long.as_bytes(), b"").expect_err("no listing").message.len() < 400, "an error quotes little");
     }
 
     #[test]

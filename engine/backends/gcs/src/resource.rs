@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use serde::de::{Deserializer, Error, Visitor};
 use serde::{Deserialize, Serialize};
 
-use crate::errors::protocol;
+use crate::errors::{protocol, tame};
 
 /// The fields of one object that this backend uses.
 pub(crate) const FIELDS: &str = "name,generation,size,crc32c,md5Hash,timeCreated,updated,storageClass,contentType,contentEncoding,\
@@ -108,7 +108,7 @@ pub(crate) struct Resource<'a> {
 impl<'a> Resource<'a> {
     /// Reads the answer to a request for one object.
     pub(crate) fn parse(body: &'a [u8]) -> Result<Self> {
-        serde_json::from_slice(body).map_err(|error| protocol(format!("the answer is no object resource: {error}")))
+        serde_json::from_slice(body).map_err(|error| protocol(format!("the answer is no object resource: {}", tame(&error.to_string()))))
     }
 
     /// Which version it is.

@@ -87,7 +87,8 @@ pub fn parse_parts(body: &[u8]) -> Option<XmlParts> {
         }
         _ => {}
     })?;
-    page.next = marker.filter(|_| truncated);
+    // A cut page that names no next one would read as the end.
+    page.next = if truncated { Some(marker?) } else { None };
     (root == "ListPartsResult").then_some(page)
 }
 
@@ -111,7 +112,7 @@ pub fn parse_uploads(body: &[u8]) -> Option<XmlUploads> {
         }
         _ => {}
     })?;
-    page.next = truncated.then(|| Some((next_key?, next_id.unwrap_or_default()))).flatten();
+    page.next = if truncated { Some((next_key?, next_id.unwrap_or_default())) } else { None };
     (root == "ListMultipartUploadsResult").then_some(page)
 }
 
@@ -164,9 +165,11 @@ fn leaves(body: &[u8], mut visit: impl FnMut(&[&str], &str)) -> Option<String> {
                 value.clear();
             }
             Event::Empty(empty) => {
-                let name = empty.local_name().into_inner().to_owned();
+                if path.is_empty() && root.is_some() {
+                    return None;
+                }
                 if path.is_empty() {
-                    root = Some(name);
+                    root = Some(empty.local_name().into_inner().to_owned());
                 }
                 value.clear();
             }
@@ -217,6 +220,7 @@ mod tests {
         assert_eq!(page.parts[0], XmlPart { number: 1, etag: "\"e1\"".into(), size: 5 });
         assert_eq!(page.parts[1].size, 6);
         assert_eq!(parse_parts(b"<Error/>"), None);
+        assert_eq!(parse_parts(b"<ListPartsResult><IsTruncated>true</IsTruncated></ListPartsResult>"), None);
     }
 
     #[test]
@@ -226,6 +230,7 @@ mod tests {
         let page = parse_uploads(body).expect("uploads");
         assert_eq!(page.next, Some(("k".into(), "i".into())));
         assert_eq!(page.uploads[0].name, "a b");
+        assert_eq!(parse_uploads(b"<ListMultipartUploadsResult><IsTruncated>true</IsTruncated></ListMultipartUploadsResult>"), None);
     }
 
     #[test]
@@ -235,6 +240,15 @@ mod tests {
         assert_eq!(parse_error(b"<Error><Code>&unknown;</Code></Error>"), None);
         let deep = "<a>".repeat(100);
         assert_eq!(parse_error(deep.as_bytes()), None);
+    }
+
+    #[test]
+    fn an_error_before_or_behind_a_success_is_no_success() {
+        let (failed, done) = ("<Error><Code>InternalError</Code></Error>", "<CompleteMultipartUploadResult/>");
+        assert!(parse_complete(done.as_bytes()));
+        for glued in [format!("{failed}{done}"), format!("{done}{failed}"), format!("<Error/>{done}"), format!("{done}{done}")] {
+            assert!(!parse_complete(glued.as_bytes()), "{glued}");
+        }
     }
 
     #[test]

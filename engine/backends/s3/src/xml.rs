@@ -74,6 +74,9 @@ impl Walked {
         if self.path.len() >= DEPTH_MAX {
             return Err(XmlError::Malformed("it is nested too deeply"));
         }
+        if self.path.is_empty() && self.seen {
+            return Err(XmlError::Malformed("it has more than one root"));
+        }
         self.seen = true;
         self.text.clear();
         self.path.push(name);
@@ -205,7 +208,7 @@ mod tests {
             assert!(walk(&whole[..cut], &mut Collect::default()).is_err(), "cut at {cut}");
         }
         let deep = "<a>".repeat(DEPTH_MAX + 1);
-        for bad in ["<a></b>", "<a>&nope;</a>", "<a>&#0;</a>", "", "plain", "\u{feff}", deep.as_str()] {
+        for bad in ["<a></b>", "<a>&nope;</a>", "<a>&#0;</a>", "<a/><a/>", "<a></a><b></b>", "", "plain", "\u{feff}", deep.as_str()] {
             assert!(walk(bad.as_bytes(), &mut Collect::default()).is_err(), "{bad}");
         }
         assert!(walk(b"<a>\xff</a>", &mut Collect::default()).is_err());

@@ -57,7 +57,7 @@ impl Visitor for Reading {
             ["DeleteResult", "Deleted", "Key"] => text.clone_into(&mut self.deleted.key),
             ["DeleteResult", "Deleted", "DeleteMarkerVersionId"] => self.deleted.marker = Some(text.to_owned()),
             ["DeleteResult", "Error", "Key"] => text.clone_into(&mut self.error.key),
-            ["DeleteResult", "Error", "Code"] => text.clone_into(&mut self.error.code),
+            ["DeleteResult", "Error", "Code"] => self.error.code = harmless(text),
             ["DeleteResult", "Error", "Message"] => self.error.message = harmless(text),
             ["DeleteResult", "Deleted"] => self.result.deleted.push(std::mem::take(&mut self.deleted)),
             ["DeleteResult", "Error"] => self.result.errors.push(std::mem::take(&mut self.error)),
@@ -128,6 +128,8 @@ mod tests {
         assert_eq!(result.deleted[1].marker.as_deref(), Some("v9"));
         assert_eq!((result.errors[0].key.as_str(), result.errors[0].code.as_str()), ("d", "PreconditionFailed"));
         assert!(parse_delete_result(b"<Error><Code>AccessDenied</Code></Error>").is_err());
+        let hostile = b"<DeleteResult><Error><Key>k</Key><Code>No\x1b[2J</Code></Error></DeleteResult>";
+        assert_eq!(parse_delete_result(hostile).expect("well-formed").errors[0].code, "No [2J");
     }
 
     proptest! {

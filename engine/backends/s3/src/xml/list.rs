@@ -41,7 +41,8 @@ struct Reading {
     page: ListPage,
     entry: Building,
     root: bool,
-    truncated: bool,
+    /// Some servers leave it out; the token then says it alone.
+    truncated: Option<bool>,
     encoded: bool,
     classes: Vec<Arc<str>>,
 }
@@ -73,7 +74,7 @@ impl Visitor for Reading {
                 let entry = std::mem::take(&mut self.entry).finish()?;
                 self.page.objects.push(entry);
             }
-            ["ListBucketResult", "IsTruncated"] => self.truncated = text.trim() == "true",
+            ["ListBucketResult", "IsTruncated"] => self.truncated = Some(truth(text).ok_or(XmlError::Element("IsTruncated"))?),
             ["ListBucketResult", "NextContinuationToken"] => self.page.next = Some(text.to_owned()),
             ["ListBucketResult", "EncodingType"] => self.encoded = text.trim() == "url",
             _ => {}
@@ -97,11 +98,10 @@ impl Reading {
         if !self.root {
             return Err(XmlError::Unexpected("ListBucketResult"));
         }
-        if self.truncated && self.page.next.is_none() {
-            return Err(XmlError::Element("NextContinuationToken"));
-        }
-        if !self.truncated {
-            self.page.next = None;
+        match self.truncated {
+            Some(true) if self.page.next.is_none() => return Err(XmlError::Element("NextContinuationToken")),
+            Some(false) => self.page.next = None,
+            Some(true) | None => {}
         }
         if self.encoded {
             self.page.objects.iter_mut().for_each(|listed| listed.key = decode(&listed.key));
@@ -132,6 +132,15 @@ impl Building {
         self.listed.checksum = self.algorithm.filter(|_| self.full_object);
         self.listed.restored &= !self.restoring;
         Ok(self.listed)
+    }
+}
+
+/// A boolean of XML. Anything else is no answer: a listing must not end because a word was not understood.
+fn truth(text: &str) -> Option<bool> {
+    match text.trim() {
+        "true" => Some(true),
+        "false" => Some(false),
+        _ => None,
     }
 }
 
@@ -198,6 +207,8 @@ mod tests {
         }
         for (from, to) in [
             ("<NextContinuationToken>to+ken=</NextContinuationToken>", ""),
+            ("<IsTruncated>true", "<IsTruncated>yes"),
+            ("<IsTruncated>true", "<IsTruncated>"),
             ("<Size>0</Size>", ""),
             ("<Size>0</Size>", "<Size>-1</Size>"),
             ("<Key>p/z</Key>", ""),
@@ -206,6 +217,9 @@ mod tests {
             assert!(parse_list_page(PAGE.replace(from, to).as_bytes()).is_err(), "{from} -> {to}");
         }
         assert!(parse_list_page(b"<Error><Code>SlowDown</Code></Error>").is_err());
+        assert!(parse_list_page(PAGE.repeat(2).as_bytes()).is_err(), "two pages glued together");
+        let silent = PAGE.replace("<IsTruncated>true</IsTruncated>", "");
+        assert_eq!(parse_list_page(silent.as_bytes()).expect("a page").next.as_deref(), Some("to+ken="));
     }
 
     #[test]
