@@ -12,7 +12,7 @@ use http::{HeaderMap, Method};
 
 use crate::client::{Call, target, text};
 use crate::errors::{About, Access, Refusal, parse_error, protocol, refused};
-use crate::limits::BOOKKEEPING_PAGES_MAX;
+use crate::limits::{BOOKKEEPING_PAGES_MAX, LIST_ANSWER_BYTES_MAX};
 use crate::objects::Stored;
 use crate::read::digests_of;
 use crate::resource::NewResource;
@@ -200,7 +200,7 @@ pub(crate) async fn open_uploads(store: &GcsStore, prefix: &str) -> Result<Vec<O
             query.extend([("key-marker", key.as_str()), ("upload-id-marker", id.as_str())]);
         }
         let call = Call::new(Method::GET, target(&store.names().xml_bucket_path(), &query), About::Bucket);
-        let body = match store.client().fetch(&call).await {
+        let body = match store.client().fetch_up_to(&call, LIST_ANSWER_BYTES_MAX).await {
             Ok((_, body)) => body,
             Err(error) if is_unknown(&error) => return Ok(open),
             Err(error) => return Err(error),
