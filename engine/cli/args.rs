@@ -9,7 +9,7 @@ use std::time::Duration;
 use brigade_core::units::{parse_duration, parse_size};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
-pub use requests::{Concurrency, OneSideArgs, PayloadSigningArg, RequestArgs, S3Engine, SideArgs};
+pub use requests::{Concurrency, OneSideArgs, PayloadSigningArg, RequestArgs, S3Engine, SideArgs, parse_endpoint};
 pub use transfer::{
     CheckArgs, CompareArg, FilterArgs, MetadataArg, PlanArgs, PlanMode, ServerSide, SyncArgs, TransferArgs, TuningArgs, VerifyArg,
 };
@@ -39,7 +39,7 @@ pub struct Global {
     /// Say nothing but errors
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
-    /// Show a progress bar: auto shows one on a terminal, else a line a minute
+    /// Show progress: auto draws a bar on a terminal, else writes a line a minute; always writes a line a second
     #[arg(long, value_name = "WHEN", default_value = "auto", global = true)]
     pub progress: ProgressWhen,
     /// How logs are written to standard error
@@ -101,6 +101,9 @@ pub enum Command {
         /// The shell
         shell: clap_complete::Shell,
     },
+    /// Print this command line's reference as Markdown
+    #[command(hide = true)]
+    Reference,
 }
 
 /// `ls`.

@@ -5,6 +5,7 @@ pub mod demo;
 pub mod doctor;
 pub mod lab;
 pub mod ls;
+pub mod reference;
 pub mod transfer;
 
 use std::process::ExitCode;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::args::parse_endpoint;
 use crate::error::CliError;
 
 /// The file, as far as it is understood.
@@ -85,7 +86,13 @@ impl Config {
                 known(store, STORE_KEYS, &format!("[stores.{name}]"))?;
             }
         }
-        toml::from_str(text).map_err(|error| error.to_string().trim_end().to_owned())
+        let config: Self = toml::from_str(text).map_err(|error| error.to_string().trim_end().to_owned())?;
+        for (name, store) in &config.stores {
+            if let Some(Err(todo)) = store.endpoint_url.as_deref().map(parse_endpoint) {
+                return Err(format!("endpoint_url in [stores.{name}] is no endpoint: {todo}"));
+            }
+        }
+        Ok(config)
     }
 
     /// A store by its name.

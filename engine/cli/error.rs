@@ -21,7 +21,7 @@ pub struct CliError {
 impl CliError {
     /// `what` failed because of `cause`.
     pub fn new(what: impl Into<String>, cause: impl fmt::Display) -> Self {
-        Self { what: what.into(), cause: Some(cause.to_string()), hint: None }
+        Self { what: what.into(), cause: Some(without_number(cause.to_string())), hint: None }
     }
 
     /// A sentence that needs no cause.
@@ -34,11 +34,19 @@ impl CliError {
         Self::new(what, &error.message).hint(error.kind.hint())
     }
 
-    /// Why a run stopped.
-    pub fn fatal(fatal: &Fatal, places: &str) -> Self {
+    /// Why a run stopped. The engine's own refusals say in a second sentence what to do; everything else has the hint of its kind.
+    pub fn fatal(fatal: &Fatal, source: &str, target: &str) -> Self {
+        let what = match fatal.what.as_str() {
+            what if what.ends_with("the source") => format!("{what} {source}"),
+            what if what.ends_with("the target") => format!("{what} {target}"),
+            what => format!("{what} ({source} -> {target})"),
+        };
         let own = matches!(fatal.kind, ErrorKind::Conflict | ErrorKind::Cancelled | ErrorKind::Unsupported);
-        let error = Self::new(format!("{} ({places})", fatal.what), &fatal.message);
-        if own { error } else { error.hint(fatal.kind.hint()) }
+        match fatal.message.split_once(". ").filter(|_| own) {
+            Some((cause, todo)) => Self::new(what, cause).hint(begin_small(todo)),
+            None if own => Self::new(what, &fatal.message),
+            None => Self::new(what, &fatal.message).hint(fatal.kind.hint()),
+        }
     }
 
     /// What to do about it.
@@ -51,6 +59,20 @@ impl CliError {
         eprintln!("{self}");
         ExitCode::from(COULD_NOT_RUN)
     }
+}
+
+/// A cause without the number that the operating system gives it: the words before it say the same.
+fn without_number(cause: String) -> String {
+    match cause.rfind(" (os error ") {
+        Some(at) if cause.ends_with(')') => cause[..at].to_owned(),
+        _ => cause,
+    }
+}
+
+/// A sentence as a hint: hints begin in lower case.
+fn begin_small(sentence: &str) -> String {
+    let mut letters = sentence.chars();
+    letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
 }
 
 impl fmt::Display for CliError {

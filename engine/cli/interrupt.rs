@@ -3,11 +3,16 @@
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use crate::terminal;
+
+/// What the first interrupt of a run is answered by.
+pub const STOPPING: &str = "stopping: finishing what is in flight (interrupt again to stop at once)";
+
 /// Exit code of an interrupted command.
 pub const INTERRUPTED: u8 = 130;
 
-/// Watches for signals as long as the process lives; the token is cancelled by the first.
-pub fn watch() -> CancellationToken {
+/// Watches for signals as long as the process lives; the token is cancelled by the first, which is answered by `announcement`.
+pub fn watch(announcement: &'static str) -> CancellationToken {
     let stop = CancellationToken::new();
     let token = stop.clone();
     tokio::spawn(async move {
@@ -19,11 +24,12 @@ pub fn watch() -> CancellationToken {
         loop {
             tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
             if !first {
+                terminal::aside(|| eprintln!("stopped at once; give the same command again to resume"));
                 leave();
             }
             first = false;
             token.cancel();
-            eprintln!("stopping: finishing what is in flight (interrupt again to stop at once)");
+            terminal::aside(|| eprintln!("{announcement}"));
         }
     });
     stop

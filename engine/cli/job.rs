@@ -9,6 +9,7 @@ use brigade_core::filter::{Case, Filter, FilterOptions, RuleFile};
 use brigade_core::job::{DeleteGuards, Effect, Job, MetadataPolicy, Mode, Unconditional, Verify};
 use brigade_core::limits::{GIB, MIB, PART_BYTES_DEFAULT};
 use brigade_core::units::{Age, parse_age};
+use indicatif::HumanBytes;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -33,11 +34,12 @@ pub fn job(args: &TransferArgs, mode: Mode, now: Timestamp) -> Result<Job, CliEr
     refuse_what_is_not_there(tuning)?;
     let memory_bytes = tuning.memory.unwrap_or_else(default_memory);
     if memory_bytes < MEMORY_BYTES_MIN {
-        return Err(CliError::plain(format!("--memory {memory_bytes} is too little")).hint("give at least 16M"));
+        return Err(CliError::plain(format!("--memory {} is too little", HumanBytes(memory_bytes))).hint("give at least 16M"));
     }
     let part_bytes = tuning.part_size.unwrap_or(PART_BYTES_DEFAULT);
     if part_bytes == 0 || part_bytes > memory_bytes {
-        return Err(CliError::plain("--part-size must be above 0 and fit into --memory"));
+        let message = format!("--part-size {} does not fit into --memory {}", HumanBytes(part_bytes), HumanBytes(memory_bytes));
+        return Err(CliError::plain(message).hint("give a part size above 0 and at most the memory"));
     }
     Ok(Job {
         mode,
@@ -126,16 +128,16 @@ fn default_memory() -> u64 {
 pub fn filter(args: &FilterArgs, now: Timestamp) -> Result<Filter, CliError> {
     let options = FilterOptions {
         include: args.include.clone(),
-        include_from: files(&args.include_from)?,
+        include_from: files("--include-from", &args.include_from)?,
         exclude: args.exclude.clone(),
-        exclude_from: files(&args.exclude_from)?,
+        exclude_from: files("--exclude-from", &args.exclude_from)?,
         filter: args.filter.clone(),
-        filter_from: files(&args.filter_from)?,
-        files_from: files(&args.files_from)?,
+        filter_from: files("--filter-from", &args.filter_from)?,
+        files_from: files("--files-from", &args.files_from)?,
         min_size: args.min_size.and_then(|bound| bound.0),
         max_size: args.max_size.and_then(|bound| bound.0),
-        min_age: age(args.min_age.as_deref())?,
-        max_age: age(args.max_age.as_deref())?,
+        min_age: age("--min-age", args.min_age.as_deref())?,
+        max_age: age("--max-age", args.max_age.as_deref())?,
         case: if args.ignore_case { Case::Ignore } else { Case::Exact },
         ..FilterOptions::default()
     };
@@ -145,16 +147,16 @@ pub fn filter(args: &FilterArgs, now: Timestamp) -> Result<Filter, CliError> {
     })
 }
 
-fn age(text: Option<&str>) -> Result<Option<Age>, CliError> {
+fn age(option: &str, text: Option<&str>) -> Result<Option<Age>, CliError> {
     let Some(text) = text else { return Ok(None) };
-    parse_age(text, &TimeZone::system()).map_err(|error| CliError::plain(error.to_string()))
+    parse_age(text, &TimeZone::system()).map_err(|error| CliError::new(format!("invalid value for {option}"), error))
 }
 
-fn files(paths: &[PathBuf]) -> Result<Vec<RuleFile>, CliError> {
-    paths.iter().map(|path| Ok(RuleFile::new(path.display().to_string(), read(path)?))).collect()
+fn files(option: &str, paths: &[PathBuf]) -> Result<Vec<RuleFile>, CliError> {
+    paths.iter().map(|path| Ok(RuleFile::new(path.display().to_string(), read(option, path)?))).collect()
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, CliError> {
+fn read(option: &str, path: &Path) -> Result<Vec<u8>, CliError> {
     let result = match path.as_os_str() == "-" {
         true => {
             let mut bytes = Vec::new();
@@ -162,5 +164,8 @@ fn read(path: &Path) -> Result<Vec<u8>, CliError> {
         }
         false => std::fs::read(path),
     };
-    result.map_err(|error| CliError::new(format!("cannot read {}", path.display()), error))
+    result.map_err(|error| {
+        CliError::new(format!("cannot read {option} {}", path.display()), error)
+            .hint("name a file that exists and can be read, or - for standard input")
+    })
 }

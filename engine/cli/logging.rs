@@ -3,6 +3,7 @@
 use tracing_subscriber::EnvFilter;
 
 use crate::args::{Global, LogFormat};
+use crate::terminal::Stderr;
 
 /// Starts logging for the whole process. `RUST_LOG` outweighs the options.
 pub fn start(global: &Global) {
@@ -16,7 +17,10 @@ pub fn start(global: &Global) {
         (false, _) => "trace",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+        .with_writer(|| Stderr);
     match global.log_format {
         LogFormat::Text => builder.without_time().init(),
         LogFormat::Json => builder.json().init(),

@@ -14,7 +14,9 @@ mod job;
 mod logging;
 mod open;
 mod progress;
+mod report_file;
 mod summary;
+mod terminal;
 
 use std::process::ExitCode;
 
@@ -56,5 +58,6 @@ async fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Demo(args) => Box::pin(commands::demo::run(&args, global)).await,
         Command::Lab(args) => commands::lab::run(&args, global).await,
         Command::Completions { shell } => Ok(commands::completions(shell)),
+        Command::Reference => Ok(commands::reference::run()),
     }
 }

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use brigade_core::Key;
 use brigade_core::event::{Observer, Side};
 use brigade_core::location::{BucketPath, Location, Place};
+use brigade_core::{ErrorKind, Key};
 use brigade_gcs::{GcsOptions, GcsStore};
 use brigade_http::{Transport, TransportOptions};
 use brigade_local::LocalStore;
@@ -107,7 +107,15 @@ impl Opener {
     /// Opens a location.
     pub async fn open(&mut self, location: &Location, reach: &Reach, side: Side) -> Result<Opened, CliError> {
         let shown = location.to_string();
-        let failed = |error: StoreError| CliError::store(format!("cannot open {shown}"), &error);
+        let failed = |error: StoreError| {
+            let opened = CliError::store(format!("cannot open {shown}"), &error);
+            // No request was made yet: what is wrong was typed or configured here.
+            if error.kind == ErrorKind::Invalid {
+                opened.hint("check the endpoint and the region: an endpoint is http://HOST[:PORT] or https://HOST[:PORT]")
+            } else {
+                opened
+            }
+        };
         match location {
             Location::S3(path) => self.s3(path, &StoreConfig::bare(StoreKind::S3), reach, side, &shown).await.map_err(failed),
             Location::Gcs(path) => self.gcs(path, &StoreConfig::bare(StoreKind::Gcs), reach, side, &shown).map_err(failed),

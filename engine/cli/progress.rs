@@ -1,4 +1,6 @@
 //! Progress: a bar with rate, time left and objects left on a terminal; one line a minute elsewhere.
+//!
+//! It is fed from the data path, so it only counts; drawing is throttled.
 
 use std::io::IsTerminal;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -9,9 +11,16 @@ use brigade_core::outcome::Done;
 use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::args::{Global, ProgressWhen};
+use crate::terminal;
 
 /// How often a line is written where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(60);
+
+/// The same where progress was asked for.
+const LINE_EVERY_ASKED: Duration = Duration::from_secs(1);
+
+/// How often the bar's clock moves when nothing happens.
+const CLOCK_EVERY: Duration = Duration::from_millis(500);
 
 /// How often the bar is redrawn.
 const DRAWS_PER_SECOND: u8 = 8;
@@ -25,13 +34,14 @@ pub struct Progress {
     moved_bytes: AtomicU64,
     deleted: AtomicU64,
     listing_ended: AtomicBool,
+    copying: AtomicBool,
     begun: Instant,
     next_line_ms: AtomicU64,
 }
 
 enum Shape {
     Bar(ProgressBar),
-    Lines,
+    Lines(Duration),
     Silent,
 }
 
@@ -40,10 +50,14 @@ impl Progress {
     pub fn new(global: &Global) -> Self {
         let terminal = std::io::stderr().is_terminal();
         let shape = match (global.progress, global.quiet) {
-            (ProgressWhen::Always, _) => Shape::Bar(bar()),
-            (ProgressWhen::Never, _) | (_, true) => Shape::Silent,
-            (ProgressWhen::Auto, false) if terminal => Shape::Bar(bar()),
-            (ProgressWhen::Auto, false) => Shape::Lines,
+            (ProgressWhen::Never, _) | (ProgressWhen::Auto, true) => Shape::Silent,
+            _ if terminal => Shape::Bar(bar()),
+            (ProgressWhen::Always, _) => Shape::Lines(LINE_EVERY_ASKED),
+            (ProgressWhen::Auto, false) => Shape::Lines(LINE_EVERY),
+        };
+        let first_line = match &shape {
+            Shape::Lines(every) => millis(*every),
+            Shape::Bar(_) | Shape::Silent => 0,
         };
         Self {
             shape,
@@ -53,8 +67,9 @@ impl Progress {
             moved_bytes: AtomicU64::new(0),
             deleted: AtomicU64::new(0),
             listing_ended: AtomicBool::new(false),
+            copying: AtomicBool::new(false),
             begun: Instant::now(),
-            next_line_ms: AtomicU64::new(millis(LINE_EVERY)),
+            next_line_ms: AtomicU64::new(first_line),
         }
     }
 
@@ -72,10 +87,10 @@ impl Progress {
                 bar.set_position(self.decided.load(Ordering::Relaxed));
                 bar.set_message(self.sentence());
             }
-            Shape::Lines => {
+            Shape::Lines(every) => {
                 let now = millis(self.begun.elapsed());
                 let next = self.next_line_ms.load(Ordering::Relaxed);
-                let after = now + millis(LINE_EVERY);
+                let after = now + millis(*every);
                 if now >= next && self.next_line_ms.compare_exchange(next, after, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
                     eprintln!("{}", self.sentence());
                 }
@@ -85,6 +100,9 @@ impl Progress {
     }
 
     fn sentence(&self) -> String {
+        if !self.copying.load(Ordering::Relaxed) {
+            return "reaching both ends".into();
+        }
         let decided = self.decided.load(Ordering::Relaxed);
         let listed = self.source_listed.load(Ordering::Relaxed);
         let moved = self.moved_bytes.load(Ordering::Relaxed);
@@ -98,19 +116,25 @@ impl Progress {
             HumanBytes(moved),
             HumanBytes(moved / seconds),
         );
-        if self.listing_ended.load(Ordering::Relaxed) && decided > 0 && listed > decided {
-            let left = Duration::from_secs(seconds.saturating_mul(listed - decided) / decided);
-            text.push_str(&format!(", about {} to go", indicatif::HumanDuration(left)));
-        }
         let failed = self.failed.load(Ordering::Relaxed);
         if failed > 0 {
             text.push_str(&format!(", {} FAILED", HumanCount(failed)));
+        }
+        if self.listing_ended.load(Ordering::Relaxed) && decided > 0 && listed > decided {
+            let left = Duration::from_secs(seconds.saturating_mul(listed - decided) / decided);
+            text.push_str(&format!(", about {} to go", indicatif::HumanDuration(left)));
         }
         let deleted = self.deleted.load(Ordering::Relaxed);
         if deleted > 0 {
             text.push_str(&format!(", {} deleted", HumanCount(deleted)));
         }
         text
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.finish();
     }
 }
 
@@ -136,6 +160,7 @@ impl Observer for Progress {
                 self.deleted.fetch_add(*objects, Ordering::Relaxed);
             }
             Event::Phase(Phase::Probing) => {}
+            Event::Phase(Phase::Copying) => self.copying.store(true, Ordering::Relaxed),
             _ => return,
         }
         self.show();
@@ -147,6 +172,8 @@ fn bar() -> ProgressBar {
     if let Ok(style) = ProgressStyle::with_template("[{elapsed_precise}] {wide_bar} {percent:>3}%\n{msg}") {
         bar.set_style(style);
     }
+    bar.enable_steady_tick(CLOCK_EVERY);
+    terminal::shows(&bar);
     bar
 }
 

@@ -1,5 +1,6 @@
 //! The report as a person reads it.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use brigade_core::job::{Effect, Job, Mode};
@@ -30,6 +31,9 @@ fn fill(
     let verb = verb(head, job);
     writeln!(text, "{verb}: {} -> {}", head.source, head.target)?;
     writeln!(text, "  listed    {:>12} objects  {:>12}", count(objects.listed), bytes(head.totals.bytes.listed))?;
+    if objects.listed == 0 && matches!(head.outcome, RunOutcome::Done | RunOutcome::Partial) {
+        writeln!(text, "  note: the source holds no object that the filters let through; check its spelling if that is a surprise")?;
+    }
     let (copied, kept) = match (job.mode, job.effect) {
         (Mode::Check, _) => ("", "equal"),
         (_, Effect::Dry) => ("to copy", "to keep"),
@@ -66,13 +70,21 @@ fn fill(
         requests.retried,
         requests.throttled
     )?;
+    list_failures(text, failures, failures_total)
+}
+
+/// A line for each failure, then each hint once: a thousand failures of one kind need one remedy.
+fn list_failures(text: &mut String, failures: &[FailureRecord], total: u64) -> std::fmt::Result {
     for failure in failures {
         writeln!(text, "  {}: {} ({}): {}", status(failure), failure.key, failure.kind, failure.message)?;
-        writeln!(text, "      hint: {}", failure.hint)?;
     }
     let shown = u64::try_from(failures.len()).unwrap_or(u64::MAX);
-    if failures_total > shown {
-        writeln!(text, "  ... and {} more: --report FILE has them all", count(failures_total - shown))?;
+    if total > shown {
+        writeln!(text, "  ... and {} more: --report FILE has them all", count(total - shown))?;
+    }
+    let hints: BTreeSet<(&str, &str)> = failures.iter().map(|failure| (failure.kind.as_str(), failure.hint.as_str())).collect();
+    for (kind, hint) in hints {
+        writeln!(text, "  hint ({kind}): {hint}")?;
     }
     Ok(())
 }
@@ -101,7 +113,14 @@ fn deletes(text: &mut String, head: &ReportHead, job: &Job, extras: &Extras) -> 
         _ => {}
     }
     if job.effect == Effect::Real && job.mode == Mode::Migrate {
-        let rule = extras.delete_rule.unwrap_or("each one conditional on the version that was proven");
+        let rule = match head.outcome {
+            RunOutcome::Done | RunOutcome::Partial if objects.deleted_source > 0 => {
+                extras.delete_rule.unwrap_or("each one conditional on the version that was proven")
+            }
+            RunOutcome::Done => "there was none",
+            _ if objects.deleted_source > 0 => "the rest is left",
+            _ => "originals go only after a run without a failure",
+        };
         writeln!(text, "  deleted   {:>12} originals ({rule})", count(objects.deleted_source))?;
     }
     if job.effect == Effect::Real && job.delete_extra {

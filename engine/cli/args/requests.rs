@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 #[command(next_help_heading = "Endpoints and credentials")]
 pub struct SideArgs {
     /// The source's endpoint
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = parse_endpoint)]
     pub source_endpoint_url: Option<String>,
     /// The source's region
     #[arg(long, value_name = "REGION")]
@@ -22,7 +22,7 @@ pub struct SideArgs {
     #[arg(long)]
     pub source_anonymous: bool,
     /// The target's endpoint
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = parse_endpoint)]
     pub target_endpoint_url: Option<String>,
     /// The target's region
     #[arg(long, value_name = "REGION")]
@@ -43,7 +43,7 @@ pub struct SideArgs {
 #[command(next_help_heading = "Endpoint and credentials")]
 pub struct OneSideArgs {
     /// The endpoint
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = parse_endpoint)]
     pub endpoint_url: Option<String>,
     /// The region
     #[arg(long, value_name = "REGION")]
@@ -131,6 +131,19 @@ pub enum S3Engine {
     Lean,
     /// The AWS SDK.
     Sdk,
+}
+
+/// An endpoint as the backends can use it: a scheme and a host.
+pub fn parse_endpoint(text: &str) -> Result<String, String> {
+    let host = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
+    match host {
+        Some(host)
+            if !host.is_empty() && !host.starts_with(['/', ':']) && !text.contains(|c: char| c.is_whitespace() || c.is_control()) =>
+        {
+            Ok(text.to_owned())
+        }
+        _ => Err("write http://HOST[:PORT] or https://HOST[:PORT]".into()),
+    }
 }
 
 fn parse_concurrency(text: &str) -> Result<Concurrency, String> {

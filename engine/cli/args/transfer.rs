@@ -223,7 +223,7 @@ pub enum MetadataArg {
 #[command(next_help_heading = "Output")]
 pub struct OutputArgs {
     /// Where progress is kept [default: $BRIGADE_STATE_DIR, else the user's state directory]
-    #[arg(long, value_name = "DIR", env = "BRIGADE_STATE_DIR", hide_env = true)]
+    #[arg(long, value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
     /// Write the report, with every failure, as JSON
     #[arg(long, value_name = "FILE")]

@@ -54,10 +54,13 @@ async fn examine(opened: &Opened, args: &DoctorArgs) -> Result<Facts, CliError> 
         let mut notes = std::mem::take(&mut facts.notes);
         facts = more;
         missing.append(&mut facts.missing_rights);
-        notes.append(&mut facts.notes);
+        for note in facts.notes.drain(..) {
+            if !notes.contains(&note) {
+                notes.push(note);
+            }
+        }
         missing.sort();
         missing.dedup();
-        notes.dedup();
         facts.missing_rights = missing;
         facts.notes = notes;
     }

@@ -41,6 +41,6 @@ pub async fn run(args: &LabArgs, global: &Global) -> Result<ExitCode, CliError> 
             println!("buckets: s3://{bucket} gs://{bucket}");
         }
     }
-    interrupt::watch().cancelled().await;
+    interrupt::watch("the lab is closing").cancelled().await;
     Ok(ExitCode::SUCCESS)
 }

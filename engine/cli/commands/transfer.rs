@@ -23,8 +23,9 @@ use crate::error::CliError;
 use crate::events::EventFile;
 use crate::open::{Opened, Opener, Reach};
 use crate::progress::Progress;
+use crate::report_file::ReportFile;
 use crate::summary::{FAILURES_SHOWN_MAX, summary};
-use crate::{commands, interrupt, job};
+use crate::{commands, interrupt, job, terminal};
 
 /// `copy`.
 pub async fn copy(args: &TransferArgs, global: &Global) -> Result<ExitCode, CliError> {
@@ -51,9 +52,14 @@ pub async fn plan(args: &PlanArgs, global: &Global) -> Result<ExitCode, CliError
     let now = Timestamp::now();
     let (mode, name) = match args.mode {
         PlanMode::Copy if args.delete => {
-            return Err(CliError::plain("`copy` deletes nothing, so --delete contradicts it").hint("plan --mode sync --delete"));
+            return Err(CliError::plain("`copy` deletes nothing, so --delete contradicts it")
+                .hint("plan `sync --delete` with --mode sync --delete"));
         }
         PlanMode::Copy => (Mode::Copy, "copy"),
+        PlanMode::Migrate if args.delete => {
+            return Err(CliError::plain("`migrate` deletes originals, nothing of the target, so --delete contradicts it")
+                .hint("leave --delete out, or plan `sync --delete` with --mode sync --delete"));
+        }
         PlanMode::Sync => (Mode::Sync, "sync"),
         PlanMode::Migrate => (Mode::Migrate, "migrate"),
     };
@@ -107,13 +113,15 @@ impl Observer for PlanLines {
             _ => return,
         };
         // Whoever reads the lines may stop reading; the plan goes on to its sums.
-        let _ = writeln!(std::io::stdout().lock(), "{line}");
+        let _ = terminal::aside(|| writeln!(std::io::stdout().lock(), "{line}"));
     }
 }
 
 async fn execute(command: &str, args: &TransferArgs, job: Job, global: &Global, now: Timestamp) -> Result<ExitCode, CliError> {
+    let config = Config::load(global.config.as_deref())?;
+    let report_file = args.output.report.as_deref().map(ReportFile::create).transpose()?;
     let telling = Telling::new(args, &job, global)?;
-    let mut opener = Opener::new(Config::load(global.config.as_deref())?, args.sides.requests.clone(), telling.observer.clone())?;
+    let mut opener = Opener::new(config, args.sides.requests.clone(), telling.observer.clone())?;
     let (source, target) = open_both(args, &mut opener).await?;
     let run_id = ulid::Ulid::new().to_string();
     let state = state_dir(args.output.state_dir.as_deref())?;
@@ -121,9 +129,8 @@ async fn execute(command: &str, args: &TransferArgs, job: Job, global: &Global, 
         let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
         CliError::new(error.to_string(), cause).hint("name another directory with --state-dir")
     })?;
-    let stop = interrupt::watch();
+    let stop = interrupt::watch(interrupt::STOPPING);
     let run = Run { job: job.clone(), observer: telling.observer.clone(), ledger: ledger.clone(), stop, now };
-    let places = format!("{} -> {}", source.shown, target.shown);
     let finished = brigade_pipeline::run(run, ends(&source, &target, &job)).await;
     telling.progress.finish();
     telling.observer.observe(&Event::Phase(Phase::Reporting));
@@ -135,16 +142,19 @@ async fn execute(command: &str, args: &TransferArgs, job: Job, global: &Global, 
         delete_rule: finished.delete_rule,
         reason: finished.reason.as_ref().map(ToString::to_string),
     };
-    write_reports(args, global, &head, &extras, &ledger).await?;
-    if !global.json && !global.quiet {
+    write_reports(report_file, global, &head, &extras, &ledger).await?;
+    // Where not one listing page came, there is nothing to sum up: the error says it all.
+    let began = finished.reason.is_none() || head.totals.requests.list > 0;
+    if began && !global.json && !global.quiet {
         let failures = brigade_pipeline::report::first_failures(&ledger, FAILURES_SHOWN_MAX).await.unwrap_or_default();
         let objects = &head.totals.objects;
-        let total = (objects.failed + objects.skipped).max(u64::try_from(failures.len()).unwrap_or(0));
+        let known = (objects.failed + objects.skipped).max(finished.recorded.differs);
+        let total = known.max(u64::try_from(failures.len()).unwrap_or(0));
         let _ = write!(std::io::stdout().lock(), "{}", summary(&head, &extras, &job, &failures, total));
     }
     ledger.close().await;
     if let Some(reason) = &finished.reason {
-        eprintln!("{}", CliError::fatal(reason, &places));
+        eprintln!("{}", CliError::fatal(reason, &source.shown, &target.shown));
     }
     Ok(ExitCode::from(head.outcome.exit_code()))
 }
@@ -242,10 +252,12 @@ async fn is_one_object(source: &Opened, parent: &Location, name: &str, opener: &
     }
 }
 
-/// The directory for ledgers: the option, then the user's state directory.
+/// The directory for ledgers: the option, the environment, then the user's state directory.
 fn state_dir(option: Option<&Path>) -> Result<PathBuf, CliError> {
-    if let Some(path) = option {
-        return Ok(path.to_owned());
+    let named =
+        option.map(Path::to_owned).or_else(|| std::env::var_os("BRIGADE_STATE_DIR").filter(|path| !path.is_empty()).map(PathBuf::from));
+    if let Some(path) = named {
+        return Ok(path);
     }
     let home = std::env::var_os("HOME").map(PathBuf::from);
     let base = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).or_else(|| home.map(|home| home.join(".local/state")));
@@ -286,14 +298,15 @@ fn peak_memory() -> Option<u64> {
     line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kibibytes| kibibytes * 1024)
 }
 
-async fn write_reports(args: &TransferArgs, global: &Global, head: &ReportHead, extras: &Extras, ledger: &Ledger) -> Result<(), CliError> {
-    if let Some(path) = &args.output.report {
-        let failed = |error: &dyn std::fmt::Display| CliError::new(format!("cannot write the report {}", path.display()), error);
-        let partial = path.with_extension("partial");
-        let file = std::fs::File::create(&partial).map_err(|error| failed(&error))?;
-        let mut file = std::io::BufWriter::new(file);
-        brigade_pipeline::report::write(&mut file, head, extras, ledger).await.map_err(|error| failed(&error))?;
-        std::fs::rename(&partial, path).map_err(|error| failed(&error))?;
+async fn write_reports(
+    file: Option<ReportFile>,
+    global: &Global,
+    head: &ReportHead,
+    extras: &Extras,
+    ledger: &Ledger,
+) -> Result<(), CliError> {
+    if let Some(file) = file {
+        file.finish(head, extras, ledger).await?;
     }
     if global.json {
         let mut output = std::io::stdout();

@@ -93,7 +93,7 @@ impl ErrorKind {
     pub fn hint(self) -> &'static str {
         match self {
             Self::NotFound => "check the spelling of the key",
-            Self::BucketMissing => "check the bucket's name, the region and the endpoint; brigade creates no buckets",
+            Self::BucketMissing => "check the name, the endpoint and the region; brigade creates no bucket and no source directory",
             Self::Denied => "run `brigade doctor LOCATION`: it names the permissions that are missing",
             Self::Credentials => "renew or configure the credentials for this side, then give the same command again",
             Self::Conflict => "something else wrote this key meanwhile; give the same command again",

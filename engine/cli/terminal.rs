@@ -1,0 +1,38 @@
+//! The one terminal of the process: lines that are written while a bar is drawn take turns with it.
+//!
+//! Without this a log line would land in the middle of the bar, and the next redraw would wipe the line out.
+
+use std::io::{self, Write};
+use std::sync::OnceLock;
+
+use indicatif::ProgressBar;
+
+static SHOWN: OnceLock<ProgressBar> = OnceLock::new();
+
+/// Names the bar that is drawn; a process has one.
+pub fn shows(bar: &ProgressBar) {
+    // A second run in the same process would keep the first bar: there is none.
+    let _ = SHOWN.set(bar.clone());
+}
+
+/// Writes beside the bar: it is taken away, `write` runs, and it is drawn again.
+pub fn aside<R>(write: impl FnOnce() -> R) -> R {
+    match SHOWN.get() {
+        Some(bar) if !bar.is_finished() => bar.suspend(write),
+        _ => write(),
+    }
+}
+
+/// Standard error for logs, a line at a time beside the bar.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Stderr;
+
+impl Write for Stderr {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        aside(|| io::stderr().write_all(bytes)).map(|()| bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}
