@@ -290,16 +290,15 @@ fn a_rename_is_one_step_under_both_conditions() {
 fn paged(world: &World, query: &ListQuery) -> Vec<(Vec<u8>, bool)> {
     let (mut items, mut after) = (Vec::new(), query.after.clone());
     loop {
-        let page = world.list("b", &ListQuery { after, ..query.clone() }).unwrap();
+        let page = world.list("b", &ListQuery { after: after.clone(), ..query.clone() }).unwrap();
         assert!(page.objects.len() + page.prefixes.len() <= query.max);
         let mut here: Vec<_> = page.objects.into_iter().map(|listed| (listed.key, false)).collect();
         here.extend(page.prefixes.into_iter().map(|prefix| (prefix, true)));
         here.sort();
         items.extend(here);
-        after = page.next;
-        if after.is_none() {
-            return items;
-        }
+        let Some(next) = page.next else { return items };
+        assert!(after.is_none_or(|after| next > after), "a page that goes nowhere would be asked for for ever");
+        after = Some(next);
     }
 }
 
