@@ -122,7 +122,9 @@ pub(crate) fn store_error(error: &CredentialsError) -> StoreError {
         message = format!("{message}: {inner}");
         cause = inner.source();
     }
-    StoreError::new(ErrorKind::Credentials, message)
+    // A source that did not answer in time may do so at the next attempt; any other failure stays.
+    let kind = if matches!(error, CredentialsError::ProviderTimedOut(_)) { ErrorKind::Network } else { ErrorKind::Credentials };
+    StoreError::new(kind, message)
 }
 
 /// What a caller gave as values.

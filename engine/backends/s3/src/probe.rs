@@ -8,6 +8,8 @@ mod delete;
 mod put;
 mod upload;
 
+use std::sync::Arc;
+
 use brigade_core::ErrorKind;
 use brigade_core::digest::{Sum, Wanted};
 use brigade_store::{Facts, ProbeFor, Result, Rope, StoreError};
@@ -38,7 +40,7 @@ pub(crate) async fn probe(inner: &Inner, purpose: ProbeFor) -> Result<Facts> {
         probing.known.facts.notes.extend(notes);
     }
     let facts = probing.known.facts.clone();
-    *inner.known.write() = probing.known;
+    *inner.known.write() = Arc::new(probing.known);
     Ok(facts)
 }
 
@@ -60,7 +62,7 @@ struct Probing<'a> {
 
 impl<'a> Probing<'a> {
     fn new(inner: &'a Inner) -> Self {
-        let mut known = inner.known();
+        let mut known = Known::clone(&inner.known());
         known.facts.notes.clear();
         known.facts.missing_rights.clear();
         let name = format!("{}.brigade-probe-{}", inner.prefix, uuid::Uuid::new_v4().simple());

@@ -54,7 +54,7 @@ pub(crate) struct Inner {
     pub(crate) connection: Arc<Connection>,
     pub(crate) hot: Box<dyn Hot>,
     pub(crate) prefix: String,
-    pub(crate) known: RwLock<Known>,
+    pub(crate) known: RwLock<Arc<Known>>,
 }
 
 /// What is known of the endpoint.
@@ -90,7 +90,7 @@ impl S3Store {
             return Err(StoreError::new(ErrorKind::Internal, "a key prefix ends in a slash"));
         }
         let connection = Arc::new(Connection::open(&options, transport).await?);
-        let known = RwLock::new(first_known(&connection));
+        let known = RwLock::new(Arc::new(first_known(&connection)));
         let hot = hot::engine(options.engine, connection.clone());
         Ok(Self { inner: Arc::new(Inner { connection, hot, prefix: options.prefix, known }) })
     }
@@ -142,7 +142,7 @@ impl Inner {
         &self.connection.address.bucket
     }
 
-    pub(crate) fn known(&self) -> Known {
+    pub(crate) fn known(&self) -> Arc<Known> {
         self.known.read().clone()
     }
 

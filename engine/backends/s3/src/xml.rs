@@ -125,7 +125,7 @@ fn resolve(reference: &BytesRef<'_>) -> Result<char, XmlError> {
 
 /// The names that some visitor knows, so that a path is made of plain constants.
 fn known(name: &str) -> &'static str {
-    const NAMES: [&str; 46] = [
+    static NAMES: [&str; 46] = [
         "Key",
         "LastModified",
         "ETag",
@@ -173,7 +173,7 @@ fn known(name: &str) -> &'static str {
         "NextUploadIdMarker",
         "ListPartsResponse",
     ];
-    NAMES.into_iter().find(|known| *known == name).unwrap_or_default()
+    NAMES.iter().copied().find(|known| *known == name).unwrap_or_default()
 }
 
 #[cfg(test)]

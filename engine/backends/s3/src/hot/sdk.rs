@@ -9,8 +9,13 @@ use aws_sdk_s3::primitives::{ByteStream, DateTime, SdkBody};
 use aws_sdk_s3::types::{
     ChecksumAlgorithm, ChecksumMode, ChecksumType, Delete, EncodingType, Object, ObjectIdentifier, OptionalObjectAttributes,
 };
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::interceptors::Intercept;
+use aws_smithy_runtime_api::client::interceptors::context::AfterDeserializationInterceptorContextRef;
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::byte_stream::error::Error as ByteStreamError;
+use aws_smithy_types::config_bag::ConfigBag;
 use brigade_core::digest::Algorithm;
 use brigade_core::{ErrorKind, Identity, Metadata};
 use brigade_http::TransportError;
@@ -21,6 +26,7 @@ use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http_body::Frame;
 use http_body_util::StreamBody;
 use jiff::Timestamp;
+use parking_lot::Mutex;
 
 use super::{DeleteOne, Get, Got, Hot, Incoming, ListQuery, Put, PutPart, Stored, signed};
 use crate::connection::{Connection, Link};
@@ -67,19 +73,13 @@ macro_rules! head {
             digests: digests(&checksums, output.e_tag(), !encrypted),
             metadata: Arc::new(metadata),
             tags: usize::try_from(output.tag_count().unwrap_or(0)).unwrap_or(0),
-            availability: availability(class.as_deref(), is_restored(output.restore()), archive_status!(output)),
+            availability: availability(class.as_deref(), is_restored(output.restore()), ArchiveStatusOf::archive(output)),
             storage_class: class,
         }
     }};
 }
 
 /// Only HEAD names the archive tier; a GET of such an object fails by itself.
-macro_rules! archive_status {
-    ($output:expr) => {
-        ArchiveStatusOf::archive($output)
-    };
-}
-
 trait ArchiveStatusOf {
     fn archive(&self) -> Option<&str>;
 }
@@ -172,6 +172,7 @@ impl Hot for Sdk {
 
     async fn list(&self, link: &Link, query: &ListQuery<'_>) -> Outcome<ListPage> {
         let keys_max = i32::try_from(query.keys_max).unwrap_or(i32::MAX);
+        let raw = Raw::default();
         let output = link
             .sdk
             .list_objects_v2()
@@ -182,6 +183,8 @@ impl Hot for Sdk {
             .prefix(query.prefix)
             .set_continuation_token(query.token.map(str::to_owned))
             .set_start_after(query.start_after.map(str::to_owned))
+            .customize()
+            .interceptor(raw.clone())
             .send()
             .await;
         let output = match output {
@@ -202,7 +205,9 @@ impl Hot for Sdk {
         for object in output.contents() {
             objects.push(listed(object, encoded).ok_or_else(|| protocol("ListObjectsV2: an entry lacks its key or size"))?);
         }
-        Ok(ListPage { objects, next })
+        let page = ListPage { objects, next };
+        raw.confirms(&page)?;
+        Ok(page)
     }
 
     async fn delete_batch(&self, link: &Link, batch: &[DeleteOne]) -> Outcome<DeleteResult> {
@@ -227,6 +232,39 @@ impl Hot for Sdk {
         let request = request.set_if_match(one.etag.as_deref().map(quoted));
         let output = request.send().await.map_err(|error| failure("DeleteObject", Effects::Writes, error))?;
         Ok(output.version_id().filter(|version| *version != "null").map(str::to_owned))
+    }
+}
+
+/// Keeps the bytes of an answer: the SDK reads a document that was cut short, or that is none, as a shorter page, and a page
+/// that is too short would mean that the missing keys do not exist.
+#[derive(Clone, Debug, Default)]
+struct Raw(Arc<Mutex<Vec<u8>>>);
+
+impl Intercept for Raw {
+    fn name(&self) -> &'static str {
+        "raw answer"
+    }
+
+    fn read_after_deserialization(
+        &self,
+        context: &AfterDeserializationInterceptorContextRef<'_>,
+        _components: &RuntimeComponents,
+        _config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        *self.0.lock() = context.response().body().bytes().unwrap_or_default().to_vec();
+        Ok(())
+    }
+}
+
+impl Raw {
+    /// Our own, strict reader must see the same keys.
+    fn confirms(&self, page: &ListPage) -> Result<(), StoreError> {
+        let strict = parse_list_page(&self.0.lock()).map_err(|error| protocol(format!("ListObjectsV2: {error}")))?;
+        let keys = |page: &ListPage| page.objects.iter().map(|listed| listed.key.clone()).collect::<Vec<_>>();
+        if keys(&strict) != keys(page) || strict.next != page.next {
+            return Err(protocol("ListObjectsV2: two readers of one answer do not agree"));
+        }
+        Ok(())
     }
 }
 

@@ -1,7 +1,7 @@
 //! Experiments on deletes: of a key that does not exist, under a condition that cannot hold.
 
 use brigade_core::ErrorKind;
-use brigade_store::{Honoured, Result, StoreError};
+use brigade_store::{Honoured, Result, StoreError, patiently};
 
 use super::{NO_ETAG, Probing, is_inability, is_refused_condition};
 use crate::hot::DeleteOne;
@@ -60,7 +60,7 @@ impl Probing<'_> {
     async fn batch(&self, etag: Option<&str>) -> Result<Taken> {
         let one = DeleteOne { key: self.name.clone(), etag: etag.map(str::to_owned), version: None };
         let (inner, batch) = (self.inner, &[one]);
-        let answer = match inner.run(|link| async move { inner.hot.delete_batch(&link, batch).await }).await {
+        let answer = match patiently(|| inner.run(|link| async move { inner.hot.delete_batch(&link, batch).await })).await {
             Ok(answer) => answer,
             Err(error) => return taken(error),
         };
@@ -74,7 +74,7 @@ impl Probing<'_> {
     async fn single(&self) -> Result<Taken> {
         let one = DeleteOne { key: self.name.clone(), etag: Some(NO_ETAG.to_owned()), version: None };
         let (inner, one) = (self.inner, &one);
-        match inner.run(|link| async move { inner.hot.delete_one(&link, one).await }).await {
+        match patiently(|| inner.run(|link| async move { inner.hot.delete_one(&link, one).await })).await {
             Ok(marker) => Ok(Taken::Ignored(marker)),
             Err(error) => taken(error),
         }

@@ -2,7 +2,7 @@
 
 use brigade_core::ErrorKind;
 use brigade_core::digest::{crc32c_to_base64, md5_to_base64};
-use brigade_store::{Honoured, ProofSupport, Result};
+use brigade_store::{Honoured, ProofSupport, Result, patiently};
 use http::HeaderMap;
 use http::header::{HeaderValue, IF_MATCH};
 
@@ -113,6 +113,6 @@ impl Probing<'_> {
             headers: &headers,
         };
         let (inner, put) = (self.inner, &put);
-        inner.run(|link| async move { inner.hot.put(&link, put).await }).await
+        patiently(|| inner.run(|link| async move { inner.hot.put(&link, put).await })).await
     }
 }

@@ -2,7 +2,7 @@
 
 use brigade_core::ErrorKind;
 use brigade_core::digest::{Digests, crc32c_to_base64};
-use brigade_store::{Honoured, PartReceipt, ProofSupport, Result, StoreError};
+use brigade_store::{Honoured, PartReceipt, ProofSupport, Result, patiently};
 use http::HeaderMap;
 use http::header::{HeaderValue, IF_MATCH};
 
@@ -138,14 +138,14 @@ impl Probing<'_> {
 
     async fn create(&self, checks: Checks) -> Result<String> {
         let (inner, name) = (self.inner, &self.name);
-        inner.run(|link| async move { control::create(&link, inner.bucket(), name, checks, HeaderMap::new()).await }).await
+        patiently(|| inner.run(|link| async move { control::create(&link, inner.bucket(), name, checks, HeaderMap::new()).await })).await
     }
 
     async fn part(&self, id: &str, crc32c: Option<u32>) -> Result<Stored> {
         let crc32c = crc32c.map(crc32c_to_base64);
         let part = PutPart { key: &self.name, upload: id, number: 1, body: &self.body, crc32c };
         let (inner, part) = (self.inner, &part);
-        inner.run(|link| async move { inner.hot.put_part(&link, part).await }).await
+        patiently(|| inner.run(|link| async move { inner.hot.put_part(&link, part).await })).await
     }
 
     async fn complete(&self, id: &str, checks: Checks, part: &Stored, crc32c: u32, headers: HeaderMap) -> Result<Stored> {
@@ -154,12 +154,12 @@ impl Probing<'_> {
         let parts = [receipt];
         let finish = Finish { key: &self.name, upload: id, parts: &parts, checks, crc32c, size: self.sum.size, headers };
         let (inner, finish) = (self.inner, &finish);
-        inner.run(|link| async move { control::complete(&link, inner.bucket(), finish).await }).await
+        patiently(|| inner.run(|link| async move { control::complete(&link, inner.bucket(), finish).await })).await
     }
 
     async fn abort(&mut self, id: &str) {
         let (inner, name) = (self.inner, &self.name);
-        let aborted: Result<(), StoreError> = inner.run(|link| async move { control::abort(&link, inner.bucket(), name, id).await }).await;
+        let aborted = patiently(|| inner.run(|link| async move { control::abort(&link, inner.bucket(), name, id).await })).await;
         match aborted {
             Err(error) if error.kind == ErrorKind::Denied => self.missing("s3:AbortMultipartUpload"),
             Err(error) => self.note(format!("the probe upload to {} could not be aborted: {error}", self.name)),
