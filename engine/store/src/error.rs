@@ -49,6 +49,12 @@ impl StoreError {
         self
     }
 
+    /// Whether it says nothing of the request itself: the endpoint is busy, or the way to it is bad.
+    pub fn passes(&self) -> bool {
+        use ErrorKind as E;
+        matches!(self.kind, E::Throttled | E::Unavailable | E::Stalled | E::Network | E::Race)
+    }
+
     /// Puts what was being done in front of the message.
     pub fn context(mut self, what: impl std::fmt::Display) -> Self {
         self.message = format!("{what}: {}", self.message);

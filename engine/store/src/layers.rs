@@ -14,13 +14,17 @@ use brigade_core::digest::{Digests, Sum};
 use brigade_core::event::{Attempt, Event, Observer, Side};
 use brigade_core::parts::Part;
 use brigade_core::verdict::{Operation, Verdict, judge, pause};
-use brigade_core::{Entry, Identity, Key, KeyRange};
+use brigade_core::{Entry, ErrorKind, Identity, Key, KeyRange};
 
 use crate::layers::limit::Limiter;
 use crate::{
     Complete, Delete, Deletion, Facts, Head, List, Pages, PartReceipt, PendingUpload, Piece, Probe, ProbeFor, Read, ReadRequest, Result,
     Rope, StoreError, Upload, Write, WriteSpec, Written,
 };
+
+/// Attempts of one request whose body the server found different from its digest. A digest that came with the object from its
+/// source never matches a body that was read wrongly, however often both are sent: such an object has to be read again.
+const CORRUPT_ATTEMPTS_MAX: u32 = 3;
 
 /// What the layers need to know and whom to tell.
 pub struct Layers {
@@ -73,7 +77,9 @@ impl Layers {
                 Ok(value) => return Ok(value),
                 Err(error) => error,
             };
-            match judge(error.kind, operation, number, self.attempts_max) {
+            // What arrived otherwise than it was sent may be sent again; what is wrong in itself stays so.
+            let most = if error.kind == ErrorKind::Corrupt { self.attempts_max.min(CORRUPT_ATTEMPTS_MAX) } else { self.attempts_max };
+            match judge(error.kind, operation, number, most) {
                 Verdict::FailObject | Verdict::Fatal => return Err(after(error, number)),
                 Verdict::Throttle => self.limiter.throttled(),
                 Verdict::Retry => {}
@@ -100,7 +106,7 @@ impl EndGuard<'_> {
         self.tell(read_bytes, written_bytes, result.err().map(|error| error.kind));
     }
 
-    fn tell(&self, read_bytes: u64, written_bytes: u64, error: Option<brigade_core::ErrorKind>) {
+    fn tell(&self, read_bytes: u64, written_bytes: u64, error: Option<ErrorKind>) {
         let Self { layers, operation, number, .. } = self;
         let attempt = Attempt { side: layers.side, operation: *operation, number: *number, read_bytes, written_bytes, error };
         layers.observer.observe(&Event::Ended(attempt));
@@ -110,7 +116,7 @@ impl EndGuard<'_> {
 impl Drop for EndGuard<'_> {
     fn drop(&mut self) {
         if self.armed {
-            self.tell(0, 0, Some(brigade_core::ErrorKind::Cancelled));
+            self.tell(0, 0, Some(ErrorKind::Cancelled));
         }
     }
 }
@@ -236,8 +242,50 @@ impl<S: Write + ?Sized> Write for Layered<S> {
 
 #[async_trait]
 impl<S: Delete + ?Sized> Delete for Layered<S> {
+    /// A batch is answered key by key: those that met a busy server are sent again, as a batch of their own.
     async fn delete(&self, batch: &[Deletion]) -> Result<Vec<Result<()>>> {
-        self.simple(Operation::Delete, || self.inner.delete(batch)).await
+        let mut results = self.delete_once(batch).await?;
+        for number in 1..self.layers.attempts_max {
+            let again: Vec<usize> = (0..results.len()).filter(|at| results[*at].as_ref().is_err_and(StoreError::passes)).collect();
+            if again.is_empty() {
+                break;
+            }
+            tokio::time::sleep(pause(number, rand::random(), None)).await;
+            let rest: Vec<Deletion> = again.iter().map(|at| batch[*at].clone()).collect();
+            // An error of this whole call says no more of these keys than is known.
+            let Ok(fresh) = self.delete_once(&rest).await else { break };
+            for (at, result) in again.into_iter().zip(fresh) {
+                results[at] = gone_is_deleted(result);
+            }
+        }
+        Ok(results)
+    }
+}
+
+impl<S: Delete + ?Sized> Layered<S> {
+    /// One call, repeated while it fails as a whole.
+    async fn delete_once(&self, batch: &[Deletion]) -> Result<Vec<Result<()>>> {
+        let uncertain = AtomicU64::new(0);
+        let attempt = || async {
+            let result = self.inner.delete(batch).await;
+            if result.as_ref().is_err_and(|error| error.effect == crate::error::Effect::Possible) {
+                uncertain.fetch_add(1, Ordering::Relaxed);
+            }
+            result
+        };
+        let results = self.simple(Operation::Delete, attempt).await?;
+        Ok(match uncertain.load(Ordering::Relaxed) {
+            0 => results,
+            _ => results.into_iter().map(gone_is_deleted).collect(),
+        })
+    }
+}
+
+/// What an earlier attempt deleted without an acknowledgement is missing now: it is deleted, as was wanted.
+fn gone_is_deleted(result: Result<()>) -> Result<()> {
+    match result {
+        Err(error) if error.kind == ErrorKind::NotFound => Ok(()),
+        other => other,
     }
 }
 

@@ -10,12 +10,14 @@ pub mod conformance;
 pub mod error;
 pub mod facts;
 pub mod layers;
+mod patience;
 pub mod single;
 pub mod traits;
 
 pub use body::{Collector, Rope};
 pub use error::{Result, StoreError};
 pub use facts::{Facts, Honoured, MtimeStyle, ProofSupport};
+pub use patience::patiently;
 pub use traits::{
     Complete, Delete, Deletion, Head, List, Pages, PartReceipt, PendingUpload, Piece, Probe, ProbeFor, Read, ReadRequest, Source, Target,
     Upload, When, Write, WriteSpec, Written,
