@@ -97,7 +97,11 @@ impl From<Refusal> for Failure {
 
 impl From<WorldError> for Failure {
     fn from(error: WorldError) -> Self {
-        let message = error.to_string();
+        let message = match &error {
+            // S3 has no code of its own for it: only the text tells a lock from a missing right.
+            WorldError::Held => "Access Denied because object protected by object lock.".to_owned(),
+            other => other.to_string(),
+        };
         let (status, code) = match &error {
             WorldError::NoSuchBucket => (404, "NoSuchBucket"),
             WorldError::BucketExists => (409, "BucketAlreadyOwnedByYou"),
