@@ -32,14 +32,16 @@ impl Entries {
     }
 }
 
-/// Joins the two listings into actions, in key order. `source_ended` tells after a side's channel has closed whether its listing
-/// was complete: behind a cut source listing nothing may count as missing from the source.
-pub async fn diff(source: Receiver<Vec<Entry>>, target: Receiver<Vec<Entry>>, rules: &DiffRules, output: &Sender<Action>, cx: &Ctx) {
+/// Joins the two listings into actions, in key order, and counts the objects of the target that take part: of these the guards
+/// know how many may be deleted.
+pub async fn diff(source: Receiver<Vec<Entry>>, target: Receiver<Vec<Entry>>, rules: &DiffRules, output: &Sender<Action>, cx: &Ctx) -> u64 {
     let (mut source, mut target) = (Entries::new(source), Entries::new(target));
+    let mut target_listed = 0;
     loop {
         tokio::join!(source.fill(), target.fill());
-        let action = match next(source.page.peek().map(|entry| &entry.key), target.page.peek().map(|entry| &entry.key)) {
-            Next::End => return,
+        let turn = next(source.page.peek().map(|entry| &entry.key), target.page.peek().map(|entry| &entry.key));
+        let action = match turn {
+            Next::End => return target_listed,
             Next::Source => Some(source.take()).filter(|entry| in_size_and_age(entry, cx)).map(|entry| only_source(entry, rules)),
             Next::Target => Some(target.take())
                 .filter(|entry| cx.job.delete_excluded || in_size_and_age(entry, cx))
@@ -50,8 +52,9 @@ pub async fn diff(source: Receiver<Vec<Entry>>, target: Receiver<Vec<Entry>>, ru
             }
         };
         let Some(action) = action else { continue };
+        target_listed += u64::from(matches!(turn, Next::Target | Next::Both));
         if output.send(action).await.is_err() {
-            return;
+            return target_listed;
         }
     }
 }

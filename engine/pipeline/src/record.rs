@@ -17,7 +17,7 @@ use crate::ctx::{Ctx, Fatal};
 pub struct Recorded {
     /// Objects, bytes and proofs.
     pub totals: Totals,
-    /// Keys of the target that the filters let through, for the guards.
+    /// Objects of the target that the filters let through, for the guards; the diff counts them.
     pub target_listed: u64,
     /// Differences that `check` found, on either side.
     pub differs: u64,
@@ -60,7 +60,6 @@ pub async fn record(outcomes: Receiver<Outcome>, cx: &Ctx) -> Recorded {
 
 fn note(outcome: &Outcome, recorded: &mut Recorded) {
     match &outcome.result {
-        Done::Left | Done::Doomed { .. } | Done::Kept { .. } => recorded.target_listed += 1,
         Done::Differs { .. } => recorded.differs += 1,
         Done::Copied(copied) => {
             recorded.source_proven += u64::from(copied.source_proof.is_some());

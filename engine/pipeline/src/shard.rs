@@ -33,16 +33,16 @@ pub async fn run(shard: &Shard, rules: &Arc<DiffRules>, cx: &Arc<Ctx>) -> Ended 
         let cx = cx.clone();
         tokio::spawn(async move { record(to_record, &cx).await })
     };
-    let (source_end, target_end, ()) = tokio::join!(
+    let (source_end, target_end, target_listed) = tokio::join!(
         list(&*cx.source, Side::Source, &shard.range, source_pages, cx),
         list(&*cx.target, Side::Target, &shard.range, target_pages, cx),
         async {
             let actions = actions;
-            diff::diff(source_entries, target_entries, rules, &actions, cx).await;
+            diff::diff(source_entries, target_entries, rules, &actions, cx).await
         },
     );
     joined(transferring.await);
-    let recorded = joined(recording.await);
+    let recorded = Recorded { target_listed, ..joined(recording.await) };
     let complete = source_end == ListingEnd::Complete && target_end == ListingEnd::Complete;
     Ended { recorded, listing: if complete { ListingEnd::Complete } else { ListingEnd::Cut } }
 }
