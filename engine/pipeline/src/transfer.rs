@@ -149,8 +149,8 @@ async fn carry_out(action: Action, rules: &DiffRules, cx: &Ctx) -> Outcome {
         action => action,
     };
     match action {
-        Action::Copy { source, replaces, reason } if cx.job.effect == Effect::Real => {
-            let result = copy(&source, replaces, reason, cx).await;
+        Action::Copy { source, replaces, .. } if cx.job.effect == Effect::Real => {
+            let result = copy(&source, replaces, cx).await;
             outcome(&source, result)
         }
         action => without_bytes(action, cx),
@@ -164,7 +164,7 @@ pub(crate) async fn ask(source: &Entry, target: &Entry, rules: &DiffRules, cx: &
 }
 
 /// Copies one object. A source that changed meanwhile is looked at once more; bytes that were corrupted are fetched once more.
-async fn copy(listed: &Entry, replaces: Option<Identity>, _reason: CopyReason, cx: &Ctx) -> Done {
+async fn copy(listed: &Entry, mut replaces: Option<Identity>, cx: &Ctx) -> Done {
     let mut entry = listed.clone();
     let mut looked_again = false;
     let mut corrupt_tries = 1;
@@ -185,7 +185,13 @@ async fn copy(listed: &Entry, replaces: Option<Identity>, _reason: CopyReason, c
                     Err(error) => return Done::Failed(cx.failure("cannot look at a changed object", error)),
                 }
             }
-            ErrorKind::Corrupt if corrupt_tries < CORRUPT_TRIES_MAX => corrupt_tries += 1,
+            ErrorKind::Corrupt if corrupt_tries < CORRUPT_TRIES_MAX => {
+                corrupt_tries += 1;
+                // A wrong copy that was removed may have taken the place of what was there before.
+                if cx.target.head(&entry.key).await.is_err_and(|error| error.kind == ErrorKind::NotFound) {
+                    replaces = None;
+                }
+            }
             ErrorKind::Unfit | ErrorKind::Archived => return Done::Skipped(cx.failure("cannot copy", error)),
             _ => return Done::Failed(cx.failure("cannot copy", error)),
         }
