@@ -13,10 +13,13 @@ use std::process::ExitCode;
 use clap::CommandFactory;
 
 use crate::args::Cli;
+use crate::say;
 
 /// Prints the completion script of a shell.
 pub fn completions(shell: clap_complete::Shell) -> ExitCode {
-    clap_complete::generate(shell, &mut Cli::command(), "brigade", &mut std::io::stdout());
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "brigade", &mut script);
+    say!("{}", String::from_utf8_lossy(&script).trim_end());
     ExitCode::SUCCESS
 }
 

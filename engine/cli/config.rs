@@ -71,8 +71,10 @@ impl Config {
     }
 
     fn read(path: &Path) -> Result<Self, CliError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| CliError::new(format!("cannot read the configuration {}", path.display()), error))?;
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            CliError::new(format!("cannot read the configuration {}", path.display()), error)
+                .hint("name a file that exists with --config or $BRIGADE_CONFIG")
+        })?;
         Self::parse(&text).map_err(|cause| CliError::new(format!("the configuration {} is not understood", path.display()), cause))
     }
 
@@ -108,11 +110,9 @@ impl Config {
 }
 
 fn known(table: &toml::Table, keys: &[&str], place: &str) -> Result<(), String> {
-    for key in table.keys().filter(|key| !keys.contains(&key.as_str())) {
-        let near = nearest(key, keys.iter().copied()).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-        return Err(format!("unknown key `{key}` in {place}{near}"));
-    }
-    Ok(())
+    let Some(key) = table.keys().find(|key| !keys.contains(&key.as_str())) else { return Ok(()) };
+    let near = nearest(key, keys.iter().copied()).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+    Err(format!("unknown key `{key}` in {place}{near}"))
 }
 
 fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {

@@ -44,6 +44,12 @@ impl CliError {
         let own = matches!(fatal.kind, ErrorKind::Conflict | ErrorKind::Cancelled | ErrorKind::Unsupported);
         match fatal.message.split_once(". ").filter(|_| own) {
             Some((cause, todo)) => Self::new(what, cause).hint(begin_small(todo)),
+            None if fatal.message.contains("--max-errors") => {
+                Self::new(what, &fatal.message).hint("mend what failed or raise --max-errors, then give the same command again")
+            }
+            None if fatal.message.contains("--max-delete") => {
+                Self::new(what, &fatal.message).hint("look at `brigade plan` and raise the limit if this is right")
+            }
             None if own => Self::new(what, &fatal.message),
             None => Self::new(what, &fatal.message).hint(fatal.kind.hint()),
         }
@@ -52,6 +58,19 @@ impl CliError {
     /// What to do about it.
     pub fn hint(self, hint: impl Into<String>) -> Self {
         Self { hint: Some(hint.into()), ..self }
+    }
+
+    /// The sentence and its cause.
+    pub fn sentence(&self) -> String {
+        match &self.cause {
+            Some(cause) => format!("{}: {cause}", self.what),
+            None => self.what.clone(),
+        }
+    }
+
+    /// What to do about it, where that is known.
+    pub fn todo(&self) -> Option<&str> {
+        self.hint.as_deref()
     }
 
     /// Prints the error and gives the exit code of everything that could not run.
@@ -77,10 +96,7 @@ fn begin_small(sentence: &str) -> String {
 
 impl fmt::Display for CliError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "error: {}", self.what)?;
-        if let Some(cause) = &self.cause {
-            write!(f, ": {cause}")?;
-        }
+        write!(f, "error: {}", self.sentence())?;
         if let Some(hint) = &self.hint {
             write!(f, "\nhint: {hint}")?;
         }

@@ -126,7 +126,10 @@ impl Opener {
                     StoreKind::S3 => self.s3(path, &config, reach, side, &shown).await.map_err(failed),
                     StoreKind::Gcs => self.gcs(path, &config, reach, side, &shown).map_err(failed),
                     StoreKind::Local => {
-                        let root = config.root.ok_or_else(|| CliError::plain(format!("[stores.{store}] is local and has no `root`")))?;
+                        let root = config.root.ok_or_else(|| {
+                            CliError::plain(format!("[stores.{store}] is local and has no `root`"))
+                                .hint(format!("write root = \"/path\" under [stores.{store}]"))
+                        })?;
                         self.local(&root.join(path.to_string()), reach, side, &shown)
                     }
                 }

@@ -30,7 +30,7 @@ fn fill(
     let objects = &head.totals.objects;
     let verb = verb(head, job);
     writeln!(text, "{verb}: {} -> {}", head.source, head.target)?;
-    writeln!(text, "  listed    {:>12} objects  {:>12}", count(objects.listed), bytes(head.totals.bytes.listed))?;
+    writeln!(text, "  listed    {:>12} {:<7}  {:>12}", count(objects.listed), noun(objects.listed), bytes(head.totals.bytes.listed))?;
     if objects.listed == 0 && matches!(head.outcome, RunOutcome::Done | RunOutcome::Partial) {
         writeln!(text, "  note: the source holds no object that the filters let through; check its spelling if that is a surprise")?;
     }
@@ -40,13 +40,13 @@ fn fill(
         (_, Effect::Real) => ("copied", "kept"),
     };
     if !copied.is_empty() {
-        writeln!(text, "  {copied:<9} {:>12} objects  {:>12}", count(objects.copied), bytes(head.totals.bytes.copied))?;
+        writeln!(text, "  {copied:<9} {:>12} {:<7}  {:>12}", count(objects.copied), noun(objects.copied), bytes(head.totals.bytes.copied))?;
     }
-    writeln!(text, "  {kept:<9} {:>12} objects", count(objects.kept))?;
+    writeln!(text, "  {kept:<9} {:>12} {}", count(objects.kept), noun(objects.kept))?;
     let failed = if job.mode == Mode::Check { "differ" } else { "failed" };
     for (name, number) in [("skipped", objects.skipped), (failed, objects.failed), ("unknown", objects.unknown)] {
         if number > 0 {
-            writeln!(text, "  {name:<9} {:>12} objects", count(number))?;
+            writeln!(text, "  {name:<9} {:>12} {}", count(number), noun(number))?;
         }
     }
     deletes(text, head, job, extras)?;
@@ -54,12 +54,13 @@ fn fill(
         proofs(text, head, extras)?;
     }
     for (name, number) in &extras.dropped {
-        writeln!(text, "  not carried: {name} of {} objects (the target cannot hold it)", count(*number))?;
+        writeln!(text, "  not carried: {name} of {} {} (the target cannot hold it)", count(*number), noun(*number))?;
     }
     let requests = &head.totals.requests;
+    let made = if job.effect == Effect::Dry { "requests of this plan" } else { "requests" };
     writeln!(
         text,
-        "  requests: {} list, {} head, {} get, {} put, {} part, {} delete, {} other; {} retried, {} throttled",
+        "  {made}: {} list, {} head, {} get, {} put, {} part, {} delete, {} other; {} retried, {} throttled",
         requests.list,
         requests.head,
         requests.get,
@@ -75,7 +76,9 @@ fn fill(
 
 /// A line for each failure, then each hint once: a thousand failures of one kind need one remedy.
 fn list_failures(text: &mut String, failures: &[FailureRecord], total: u64) -> std::fmt::Result {
-    for failure in failures {
+    let mut by_key: Vec<&FailureRecord> = failures.iter().collect();
+    by_key.sort_by(|one, other| one.key.cmp(&other.key));
+    for failure in by_key {
         writeln!(text, "  {}: {} ({}): {}", status(failure), failure.key, failure.kind, failure.message)?;
     }
     let shown = u64::try_from(failures.len()).unwrap_or(u64::MAX);
@@ -105,7 +108,7 @@ fn deletes(text: &mut String, head: &ReportHead, job: &Job, extras: &Extras) -> 
     let objects = &head.totals.objects;
     match job.effect {
         Effect::Dry if objects.deleted_target > 0 => {
-            writeln!(text, "  to delete {:>12} objects of the target", count(objects.deleted_target))?
+            writeln!(text, "  to delete {:>12} {} of the target", count(objects.deleted_target), noun(objects.deleted_target))?
         }
         Effect::Dry if job.mode == Mode::Migrate => {
             writeln!(text, "  to delete {:>12} originals, each after its proof", count(objects.copied + objects.kept))?;
@@ -118,13 +121,14 @@ fn deletes(text: &mut String, head: &ReportHead, job: &Job, extras: &Extras) -> 
                 extras.delete_rule.unwrap_or("each one conditional on the version that was proven")
             }
             RunOutcome::Done => "there was none",
+            RunOutcome::Refused => "a guard refused",
             _ if objects.deleted_source > 0 => "the rest is left",
             _ => "originals go only after a run without a failure",
         };
         writeln!(text, "  deleted   {:>12} originals ({rule})", count(objects.deleted_source))?;
     }
     if job.effect == Effect::Real && job.delete_extra {
-        writeln!(text, "  deleted   {:>12} objects of the target", count(objects.deleted_target))?;
+        writeln!(text, "  deleted   {:>12} {} of the target", count(objects.deleted_target), noun(objects.deleted_target))?;
     }
     Ok(())
 }
@@ -153,6 +157,10 @@ fn status(failure: &FailureRecord) -> &'static str {
         Status::Skipped => "skipped",
         Status::Differs => "differs",
     }
+}
+
+fn noun(number: u64) -> &'static str {
+    if number == 1 { "object" } else { "objects" }
 }
 
 fn count(number: u64) -> String {

@@ -23,6 +23,17 @@ pub fn aside<R>(write: impl FnOnce() -> R) -> R {
     }
 }
 
+/// A line on standard output, beside the bar. Whoever reads may have seen enough (`| head`): that is no error of ours.
+pub fn say(line: std::fmt::Arguments<'_>) {
+    let _ = aside(|| writeln!(io::stdout().lock(), "{line}"));
+}
+
+/// `println!` for a reader who may leave early.
+#[macro_export]
+macro_rules! say {
+    ($($argument:tt)*) => { $crate::terminal::say(format_args!($($argument)*)) };
+}
+
 /// Standard error for logs, a line at a time beside the bar.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Stderr;

@@ -34,54 +34,54 @@ pub struct TransferArgs {
 /// `sync`.
 #[derive(Debug, Args)]
 pub struct SyncArgs {
-    /// What all transfers share.
-    #[command(flatten)]
-    pub transfer: TransferArgs,
     /// Remove from TARGET what SOURCE lacks, after a clean run and inside the guards
     #[arg(long)]
     pub delete: bool,
     /// Also remove from TARGET what the filters exclude
     #[arg(long, requires = "delete")]
     pub delete_excluded: bool,
+    /// What all transfers share.
+    #[command(flatten)]
+    pub transfer: TransferArgs,
 }
 
 /// `plan`.
 #[derive(Debug, Args)]
 pub struct PlanArgs {
-    /// What all transfers share.
-    #[command(flatten)]
-    pub transfer: TransferArgs,
     /// Plan this command
     #[arg(long, value_name = "MODE", default_value = "copy")]
     pub mode: PlanMode,
     /// Plan `sync --delete`
     #[arg(long)]
     pub delete: bool,
+    /// What all transfers share.
+    #[command(flatten)]
+    pub transfer: TransferArgs,
 }
 
 /// `plan --mode`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum PlanMode {
-    /// `copy`
+    /// As `brigade copy`
     Copy,
-    /// `sync`
+    /// As `brigade sync`
     Sync,
-    /// `migrate`
+    /// As `brigade migrate`
     Migrate,
 }
 
 /// `check`.
 #[derive(Debug, Args)]
 pub struct CheckArgs {
-    /// What all transfers share.
-    #[command(flatten)]
-    pub transfer: TransferArgs,
     /// Read both sides and compare the bytes
     #[arg(long)]
     pub content: bool,
     /// Ignore what only TARGET has
     #[arg(long)]
     pub one_way: bool,
+    /// What all transfers share.
+    #[command(flatten)]
+    pub transfer: TransferArgs,
 }
 
 /// rclone's filter language.
@@ -106,7 +106,7 @@ pub struct FilterArgs {
     /// Globs to exclude from a file
     #[arg(long, value_name = "FILE")]
     pub exclude_from: Vec<PathBuf>,
-    /// Exactly the keys that the file lists
+    /// Exactly the keys that the file lists, one a line
     #[arg(long, value_name = "FILE")]
     pub files_from: Vec<PathBuf>,
     /// No smaller objects (KiB, or with a suffix: 10M)
@@ -166,7 +166,7 @@ pub struct TuningArgs {
     /// Most deletes of the target, in percent of its objects
     #[arg(long, value_name = "P", default_value_t = 50.0, value_parser = parse_percent)]
     pub max_delete_percent: f64,
-    /// Stop after so many failed objects
+    /// Stop when more objects than this have failed
     #[arg(long, value_name = "N")]
     pub max_errors: Option<u64>,
     /// Allow deleting originals on endpoints that ignore conditions, after a fresh look at each

@@ -15,6 +15,7 @@ use crate::commands;
 use crate::config::Config;
 use crate::error::CliError;
 use crate::open::{Opener, Reach};
+use crate::say;
 
 /// Finds and aborts.
 pub async fn run(args: &CleanupArgs, global: &Global) -> Result<ExitCode, CliError> {
@@ -49,7 +50,7 @@ pub async fn run(args: &CleanupArgs, global: &Global) -> Result<ExitCode, CliErr
     }
     if !global.quiet && !global.json {
         let verb = if args.dry_run { "would be aborted" } else { "aborted" };
-        println!("{}: {given_up} {verb}, {left} left, {failed} failed", opened.shown);
+        say!("{}: {given_up} {verb}, {left} left, {failed} failed", opened.shown);
     }
     Ok(ExitCode::from(u8::from(failed > 0)))
 }
@@ -65,9 +66,9 @@ fn is_old(upload: &PendingUpload, now: Timestamp, args: &CleanupArgs) -> bool {
 fn tell(global: &Global, what: &str, upload: &PendingUpload, why: &str) {
     let started = upload.started.map(|time| time.to_string());
     if global.json {
-        println!("{}", json!({"key": upload.upload.key, "upload": upload.upload.id, "started": started, "result": what, "message": why}));
+        say!("{}", json!({"key": upload.upload.key, "upload": upload.upload.id, "started": started, "result": what, "message": why}));
     } else if !global.quiet {
         let why = if why.is_empty() { String::new() } else { format!(" ({why})") };
-        println!("{what}: {} begun {}{why}", upload.upload.key, started.as_deref().unwrap_or("at an unknown time"));
+        say!("{what}: {} begun {}{why}", upload.upload.key, started.as_deref().unwrap_or("at an unknown time"));
     }
 }

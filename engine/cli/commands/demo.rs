@@ -17,6 +17,7 @@ use indicatif::{HumanBytes, HumanCount};
 
 use crate::args::{DemoArgs, Global};
 use crate::error::CliError;
+use crate::say;
 
 const SOURCE: &str = "registry";
 const TARGET: &str = "offsite";
@@ -49,8 +50,8 @@ pub async fn run(args: &DemoArgs, global: &Global) -> Result<ExitCode, CliError>
     let gcs = GcsServer::start(target.clone(), GcsServerOptions::default())
         .await
         .map_err(|error| CliError::new("cannot start the GCS server", error))?;
-    println!("Two embedded servers on loopback: S3 at {}, GCS at {}.", s3.url(), gcs.url());
-    println!(
+    say!("Two embedded servers on loopback: S3 at {}, GCS at {}.", s3.url(), gcs.url());
+    say!(
         "The bucket s3://{SOURCE} holds {} objects, {}: empty, small, several in many parts, one of {}, and {} with odd keys.\n",
         HumanCount(length(sample.len())),
         HumanBytes(sample.values().map(|object| object.size).sum()),
@@ -68,8 +69,8 @@ pub async fn run(args: &DemoArgs, global: &Global) -> Result<ExitCode, CliError>
     brigade.call(&["check", &from, &to, "--one-way"]).await?;
 
     let verdict = look(&sample, &source, &target);
-    println!("The demo's own look into both servers: {}", verdict.sentence);
-    println!("The report is in {}. All this took {:.1} s.", report.display(), begun.elapsed().as_secs_f64());
+    say!("The demo's own look into both servers: {}", verdict.sentence);
+    say!("The report is in {}. All this took {:.1} s.", report.display(), begun.elapsed().as_secs_f64());
     Ok(if verdict.good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -130,7 +131,7 @@ struct Brigade<'a> {
 impl Brigade<'_> {
     /// Runs one command with the servers in its environment; it writes to the same terminal.
     async fn call(&self, arguments: &[&str]) -> Result<(), CliError> {
-        println!("$ brigade {}", arguments.join(" "));
+        say!("$ brigade {}", arguments.join(" "));
         let program = std::env::current_exe().map_err(|error| CliError::new("cannot find this program", error))?;
         let options = self.s3.options();
         let mut command = tokio::process::Command::new(program);
@@ -148,7 +149,7 @@ impl Brigade<'_> {
             .env("STORAGE_EMULATOR_HOST", self.gcs.url())
             .env("BRIGADE_STATE_DIR", &self.state);
         let status = command.status().await.map_err(|error| CliError::new("cannot run this program", error))?;
-        println!();
+        say!("");
         match status.success() {
             true => Ok(()),
             false => Err(CliError::new(format!("`brigade {}` did not succeed", arguments.join(" ")), status)),

@@ -12,6 +12,7 @@ use crate::commands;
 use crate::config::Config;
 use crate::error::{COULD_NOT_RUN, CliError};
 use crate::open::{Opened, Opener, Reach};
+use crate::say;
 
 /// Looks at each location.
 pub async fn run(args: &DoctorArgs, global: &Global) -> Result<ExitCode, CliError> {
@@ -31,10 +32,10 @@ pub async fn run(args: &DoctorArgs, global: &Global) -> Result<ExitCode, CliErro
             Err(error) => {
                 healthy = false;
                 if global.json {
-                    println!("{}", json!({"location": text, "ok": false, "error": error.to_string()}));
+                    say!("{}", json!({"location": text, "ok": false, "error": error.sentence(), "hint": error.todo()}));
                 } else {
-                    println!("{text}: NOT usable");
-                    println!("  {}", error.to_string().replace('\n', "\n  "));
+                    say!("{text}: NOT usable");
+                    say!("  {}", error.to_string().replace('\n', "\n  "));
                 }
             }
         }
@@ -81,25 +82,25 @@ fn show(location: &str, facts: &Facts, args: &DoctorArgs, global: &Global) {
             "missing_rights": facts.missing_rights,
             "notes": facts.notes,
         });
-        println!("{line}");
+        say!("{line}");
         return;
     }
-    println!("{location}: reached");
+    say!("{location}: reached");
     if !args.read_only {
-        println!("  writes only where nothing else is    {}", word(facts.conditional_put));
-        println!("  completes only where nothing else is {}", word(facts.conditional_complete));
-        println!("  deletes only the version named       {}", word(facts.conditional_delete));
-        println!("  refuses a wrong Content-MD5          {}", word(facts.checks_md5));
-        println!("  proves a small object by             {}", proof(facts.put_proof));
-        println!("  proves a large object by             {}", proof(facts.upload_proof));
+        say!("  writes only where nothing else is    {}", word(facts.conditional_put));
+        say!("  completes only where nothing else is {}", word(facts.conditional_complete));
+        say!("  deletes only the version named       {}", word(facts.conditional_delete));
+        say!("  refuses a wrong Content-MD5          {}", word(facts.checks_md5));
+        say!("  proves a small object by             {}", proof(facts.put_proof));
+        say!("  proves a large object by             {}", proof(facts.upload_proof));
     }
     for note in &facts.notes {
-        println!("  note: {note}");
+        say!("  note: {note}");
     }
     if facts.missing_rights.is_empty() {
-        println!("  rights: sufficient");
+        say!("  rights: sufficient");
     } else {
-        println!("  rights MISSING: {}", facts.missing_rights.join(", "));
+        say!("  rights MISSING: {}", facts.missing_rights.join(", "));
     }
 }
 

@@ -10,6 +10,7 @@ use serde_json::json;
 use crate::args::{Global, LabArgs};
 use crate::error::CliError;
 use crate::interrupt;
+use crate::say;
 
 /// Serves until interrupted.
 pub async fn run(args: &LabArgs, global: &Global) -> Result<ExitCode, CliError> {
@@ -28,17 +29,14 @@ pub async fn run(args: &LabArgs, global: &Global) -> Result<ExitCode, CliError> 
             "s3": s3.url(), "gcs": gcs.url(), "access_key": options.access_key, "secret_key": options.secret_key,
             "region": options.region, "buckets": args.bucket,
         });
-        println!("{line}");
+        say!("{line}");
     } else {
-        println!("The lab is open; everything is in memory and gone when it closes (Ctrl-C).\n");
-        println!("export AWS_ENDPOINT_URL_S3={}", s3.url());
-        println!(
-            "export AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY={} AWS_REGION={}",
-            options.access_key, options.secret_key, options.region
-        );
-        println!("export STORAGE_EMULATOR_HOST={}\n", gcs.url());
+        say!("The lab is open; everything is in memory and gone when it closes (Ctrl-C).\n");
+        say!("export AWS_ENDPOINT_URL_S3={}", s3.url());
+        say!("export AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY={} AWS_REGION={}", options.access_key, options.secret_key, options.region);
+        say!("export STORAGE_EMULATOR_HOST={}\n", gcs.url());
         for bucket in &args.bucket {
-            println!("buckets: s3://{bucket} gs://{bucket}");
+            say!("buckets: s3://{bucket} gs://{bucket}");
         }
     }
     interrupt::watch("the lab is closing").cancelled().await;

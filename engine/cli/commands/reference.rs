@@ -10,13 +10,14 @@ use clap::builder::StyledStr;
 use clap::{Arg, ArgAction, Command, CommandFactory};
 
 use crate::args::Cli;
+use crate::say;
 
 /// Heading of options that stand under none.
 const OWN: &str = "Own options";
 
 /// Prints the page.
 pub fn run() -> ExitCode {
-    print!("{}", page());
+    say!("{}", page().trim_end());
     ExitCode::SUCCESS
 }
 
@@ -43,7 +44,7 @@ fn page() -> String {
     let _ = writeln!(text, "## Options that commands share\n\n### Everywhere\n\n{everywhere}");
     let mut printed: Vec<&Group> = Vec::new();
     for group in groups.iter().flatten() {
-        if uses(group) > 1 && !printed.contains(&group) {
+        if group.heading != OWN && uses(group) > 1 && !printed.contains(&group) {
             let _ = writeln!(text, "### {}\n\n{}", group.heading, group.table);
             printed.push(group);
         }
@@ -73,13 +74,14 @@ fn section(text: &mut String, command: &Command, groups: &[Group], uses: &dyn Fn
     let name = command.get_name();
     writeln!(text, "## brigade {name}\n\n{}.\n", prose(command.get_long_about().or(command.get_about())))?;
     let places: Vec<String> = command.get_positionals().map(positional).collect();
-    writeln!(text, "```text\nbrigade {name} [OPTIONS] {}\n```\n", places.join(" "))?;
-    for group in groups.iter().filter(|group| uses(group) == 1) {
+    writeln!(text, "```text\n{}\n```\n", format!("brigade {name} [OPTIONS] {}", places.join(" ")).trim_end())?;
+    let own = |group: &&Group| group.heading == OWN || uses(group) == 1;
+    for group in groups.iter().filter(own) {
         writeln!(text, "{}:\n\n{}", group.heading, group.table)?;
     }
     let shared: Vec<String> = groups
         .iter()
-        .filter(|group| uses(group) > 1)
+        .filter(|group| !own(group))
         .map(|group| group.heading.clone())
         .chain(["Everywhere".to_owned()])
         .map(|heading| format!("[{heading}](#{})", anchor(&heading)))

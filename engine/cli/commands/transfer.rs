@@ -25,7 +25,7 @@ use crate::open::{Opened, Opener, Reach};
 use crate::progress::Progress;
 use crate::report_file::ReportFile;
 use crate::summary::{FAILURES_SHOWN_MAX, summary};
-use crate::{commands, interrupt, job, terminal};
+use crate::{commands, interrupt, job, say};
 
 /// `copy`.
 pub async fn copy(args: &TransferArgs, global: &Global) -> Result<ExitCode, CliError> {
@@ -88,7 +88,10 @@ impl Telling {
         let progress = Arc::new(Progress::new(global));
         let mut observers: Vec<Arc<dyn Observer>> = vec![counters.clone(), progress.clone()];
         if let Some(path) = &args.output.events {
-            let file = EventFile::create(path).map_err(|error| CliError::new(format!("cannot write {}", path.display()), error))?;
+            let file = EventFile::create(path).map_err(|error| {
+                CliError::new(format!("cannot write the events {}", path.display()), error)
+                    .hint("name a file that can be written with --events")
+            })?;
             observers.push(Arc::new(file));
         }
         if job.effect == Effect::Dry && !global.json && !global.quiet {
@@ -112,8 +115,7 @@ impl Observer for PlanLines {
             Done::Planned { what: Planned::DeleteTarget, why } => format!("delete  {} from the target ({why})", outcome.key),
             _ => return,
         };
-        // Whoever reads the lines may stop reading; the plan goes on to its sums.
-        let _ = terminal::aside(|| writeln!(std::io::stdout().lock(), "{line}"));
+        say!("{line}");
     }
 }
 
