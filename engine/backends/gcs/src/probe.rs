@@ -8,7 +8,7 @@
 mod endpoint;
 
 use brigade_core::ErrorKind;
-use brigade_store::{Facts, Honoured, ProbeFor, ProofSupport, Result};
+use brigade_store::{Facts, Honoured, ProbeFor, ProofSupport, Result, patiently};
 
 use crate::objects::PageRequest;
 use crate::store::{GcsStore, Learned};
@@ -52,7 +52,7 @@ async fn reach(store: &GcsStore, learned: &mut Learned) -> Result<()> {
 }
 
 async fn write(store: &GcsStore, room: &Room<'_>, learned: &mut Learned) -> Result<()> {
-    let conditional = room.insert_under_impossible_condition().await?;
+    let conditional = patiently(|| room.insert_under_impossible_condition()).await?;
     learned.facts.conditional_put = conditional.honoured();
     if conditional == Seen::Denied {
         missing(learned, "storage.objects.create");
@@ -60,7 +60,7 @@ async fn write(store: &GcsStore, room: &Room<'_>, learned: &mut Learned) -> Resu
     }
     note(learned, format!("a condition on a write that cannot hold: {conditional}"));
     digests(room, learned).await?;
-    learned.xml_uploads = room.xml_upload().await?;
+    learned.xml_uploads = patiently(|| room.xml_upload()).await?;
     note(
         learned,
         match learned.xml_uploads {
@@ -82,7 +82,7 @@ async fn write(store: &GcsStore, room: &Room<'_>, learned: &mut Learned) -> Resu
 
 /// Whether wrong digests are refused, or at least contradicted by the answer.
 async fn digests(room: &Room<'_>, learned: &mut Learned) -> Result<()> {
-    let (crc32c, own) = room.insert_with_wrong_crc32c().await?;
+    let (crc32c, own) = patiently(|| room.insert_with_wrong_crc32c()).await?;
     learned.own_digests = match (crc32c, own) {
         (Seen::Refused, _) | (Seen::Done, true) => Honoured::Yes,
         (Seen::Done, false) => Honoured::No,
@@ -90,7 +90,7 @@ async fn digests(room: &Room<'_>, learned: &mut Learned) -> Result<()> {
     };
     learned.facts.put_proof = if learned.own_digests.is_yes() { ProofSupport::Crc32c } else { ProofSupport::None };
     note(learned, format!("a write with a wrong CRC-32C: {crc32c}"));
-    let md5 = room.insert_with_wrong_md5().await?;
+    let md5 = patiently(|| room.insert_with_wrong_md5()).await?;
     learned.facts.checks_md5 = md5.honoured();
     note(learned, format!("a write with a wrong MD5: {md5}"));
     Ok(())
@@ -98,10 +98,17 @@ async fn digests(room: &Room<'_>, learned: &mut Learned) -> Result<()> {
 
 /// Move or compose under a condition that cannot hold, and a delete under one: with an object of our own.
 async fn publishing(room: &Room<'_>, learned: &mut Learned) -> Result<()> {
-    let Some(generation) = room.furnish().await? else {
+    let Some(generation) = patiently(|| room.furnish()).await? else {
         return Ok(());
     };
-    let moved = room.move_under_impossible_condition(generation).await?;
+    let shown = conditions(room, generation, learned).await;
+    // Whatever the experiments showed, their object goes.
+    cleared(room, learned).await;
+    shown
+}
+
+async fn conditions(room: &Room<'_>, generation: u64, learned: &mut Learned) -> Result<()> {
+    let moved = patiently(|| room.move_under_impossible_condition(generation)).await?;
     learned.moves = match moved {
         Seen::Refused | Seen::Done => Honoured::Yes,
         Seen::Unknown => Honoured::No,
@@ -110,7 +117,7 @@ async fn publishing(room: &Room<'_>, learned: &mut Learned) -> Result<()> {
     note(learned, format!("objects.move under a condition that cannot hold: {moved}"));
     let published = match moved {
         Seen::Unknown => {
-            let composed = room.compose_under_impossible_condition(generation).await?;
+            let composed = patiently(|| room.compose_under_impossible_condition(generation)).await?;
             note(learned, format!("compose under a condition that cannot hold: {composed}"));
             composed
         }
@@ -118,19 +125,25 @@ async fn publishing(room: &Room<'_>, learned: &mut Learned) -> Result<()> {
     };
     learned.facts.conditional_complete = published.honoured();
     if moved != Seen::Done {
-        let deleted = room.delete_under_impossible_condition().await?;
+        let deleted = patiently(|| room.delete_under_impossible_condition()).await?;
         learned.facts.conditional_delete = deleted.honoured();
         note(learned, format!("a delete under a condition that cannot hold: {deleted}"));
-    }
-    if !room.clear().await {
-        note(learned, "a probe object could not be removed: it lies below `.brigade-staging/`, and `cleanup` finds it");
-        missing(learned, "storage.objects.delete");
     }
     Ok(())
 }
 
+/// Removes what is left of the experiments. Only a denial shows that a right is missing.
+async fn cleared(room: &Room<'_>, learned: &mut Learned) {
+    if let Err(error) = room.clear().await {
+        note(learned, format!("a probe object could not be removed ({error}): it lies below `.brigade-staging/`, and `cleanup` finds it"));
+        if error.kind == ErrorKind::Denied {
+            missing(learned, "storage.objects.delete");
+        }
+    }
+}
+
 async fn delete(store: &GcsStore, room: &Room<'_>, learned: &mut Learned) -> Result<()> {
-    let (batches, absent) = room.delete_nothing_in_a_batch().await?;
+    let (batches, absent) = patiently(|| room.delete_nothing_in_a_batch()).await?;
     learned.batches = batches;
     note(
         learned,
@@ -148,18 +161,17 @@ async fn delete(store: &GcsStore, room: &Room<'_>, learned: &mut Learned) -> Res
         note(learned, "a condition on a delete: documented, not probed");
         return Ok(());
     }
-    if room.furnish().await?.is_none() {
+    if patiently(|| room.furnish()).await?.is_none() {
         note(learned, "a condition on a delete: not probed, because no probe object may be written here");
         return Ok(());
     }
     let deleted = match batches {
-        Honoured::Yes => room.delete_under_impossible_condition_in_a_batch().await?,
-        _ => room.delete_under_impossible_condition().await?,
+        Honoured::Yes => patiently(|| room.delete_under_impossible_condition_in_a_batch()).await,
+        _ => patiently(|| room.delete_under_impossible_condition()).await,
     };
+    cleared(room, learned).await;
+    let deleted = deleted?;
     learned.facts.conditional_delete = deleted.honoured();
     note(learned, format!("a delete under a condition that cannot hold: {deleted}"));
-    if !room.clear().await {
-        note(learned, "a probe object could not be removed: it lies below `.brigade-staging/`, and `cleanup` finds it");
-    }
     Ok(())
 }

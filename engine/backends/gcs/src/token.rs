@@ -131,7 +131,12 @@ fn failed(error: &gcp_auth::Error) -> StoreError {
         gcp_auth::Error::Http(..) | gcp_auth::Error::Other(..) => ErrorKind::Network,
         _ => ErrorKind::Credentials,
     };
-    StoreError::new(kind, format!("cannot get an access token: {error}"))
+    let cause = match error {
+        // The reader's own words would repeat what it found, and that may be a key (p11).
+        gcp_auth::Error::Json(what, cause) => format!("{what}: line {}, column {} is not as expected", cause.line(), cause.column()),
+        other => other.to_string(),
+    };
+    StoreError::new(kind, format!("cannot get an access token: {cause}"))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use brigade_core::digest::{Sum, Wanted};
 use brigade_core::{ErrorKind, Key, Metadata};
-use brigade_store::{Honoured, Result, Rope, StoreError, When, WriteSpec};
+use brigade_store::{Honoured, Result, Rope, StoreError, When, WriteSpec, patiently};
 use bytes::Bytes;
 
 use crate::names::{Staged, new_staging_dir};
@@ -94,15 +94,18 @@ impl<'a> Room<'a> {
 
     /// Removes what should not have come to be.
     async fn undo<T>(&self, word: &str, result: &Result<T>) {
-        if result.is_ok() {
-            self.remove(word).await;
+        if result.is_ok()
+            && let Err(error) = self.remove(word).await
+        {
+            tracing::warn!(kind = %error.kind, message = %error.message, "a probe object remains; `brigade cleanup` finds it");
         }
     }
 
-    async fn remove(&self, word: &str) -> bool {
-        match self.store.delete_object(&self.name(word), None).await {
-            Ok(()) => true,
-            Err(error) => error.kind == ErrorKind::NotFound,
+    async fn remove(&self, word: &str) -> Result<()> {
+        let name = self.name(word);
+        match patiently(|| self.store.delete_object(&name, None)).await {
+            Err(error) if error.kind != ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
         }
     }
 
@@ -186,10 +189,10 @@ impl<'a> Room<'a> {
         }
     }
 
-    /// Removes what is left of the objects of this room; whether that succeeded.
-    pub(super) async fn clear(&self) -> bool {
+    /// Removes what is left of the objects of this room.
+    pub(super) async fn clear(&self) -> Result<()> {
         let (object, moved) = (self.remove("object").await, self.remove("moved").await);
-        object && moved
+        object.and(moved)
     }
 }
 
