@@ -24,7 +24,7 @@ pub fn watch(announcement: &'static str) -> CancellationToken {
         loop {
             tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
             if !first {
-                terminal::aside(|| eprintln!("stopped at once; give the same command again to resume"));
+                terminal::last_word("stopped at once; give the same command again to resume");
                 leave();
             }
             first = false;

@@ -106,23 +106,23 @@ impl Progress {
         let decided = self.decided.load(Ordering::Relaxed);
         let listed = self.source_listed.load(Ordering::Relaxed);
         let moved = self.moved_bytes.load(Ordering::Relaxed);
-        let seconds = self.begun.elapsed().as_secs().max(1);
+        let elapsed_ms = millis(self.begun.elapsed()).max(1);
         let open = if self.listing_ended.load(Ordering::Relaxed) { "" } else { "+" };
         let mut text = format!(
-            "{} of {}{open} objects, {} left, {} moved, {}/s",
+            "{} of {}{open} objects, {} left, {}, {}/s",
             HumanCount(decided),
             HumanCount(listed),
             HumanCount(listed.saturating_sub(decided)),
             HumanBytes(moved),
-            HumanBytes(moved / seconds),
+            HumanBytes(moved.saturating_mul(1000) / elapsed_ms),
         );
         let failed = self.failed.load(Ordering::Relaxed);
         if failed > 0 {
             text.push_str(&format!(", {} FAILED", HumanCount(failed)));
         }
         if self.listing_ended.load(Ordering::Relaxed) && decided > 0 && listed > decided {
-            let left = Duration::from_secs(seconds.saturating_mul(listed - decided) / decided);
-            text.push_str(&format!(", about {} to go", indicatif::HumanDuration(left)));
+            let left = Duration::from_millis(elapsed_ms.saturating_mul(listed - decided) / decided);
+            text.push_str(&format!(", {:#} to go", indicatif::HumanDuration(left)));
         }
         let deleted = self.deleted.load(Ordering::Relaxed);
         if deleted > 0 {

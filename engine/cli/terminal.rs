@@ -23,6 +23,14 @@ pub fn aside<R>(write: impl FnOnce() -> R) -> R {
     }
 }
 
+/// Takes the bar away for good and writes a line to standard error: the process is about to end.
+pub fn last_word(line: &str) {
+    if let Some(bar) = SHOWN.get() {
+        bar.finish_and_clear();
+    }
+    eprintln!("{line}");
+}
+
 /// A line on standard output, beside the bar. Whoever reads may have seen enough (`| head`): that is no error of ours.
 pub fn say(line: std::fmt::Arguments<'_>) {
     let _ = aside(|| writeln!(io::stdout().lock(), "{line}"));
