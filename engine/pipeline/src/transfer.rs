@@ -13,7 +13,7 @@ use brigade_core::diff::{DiffRules, decided};
 use brigade_core::job::{Effect, Mode};
 use brigade_core::outcome::{Copied, Done, Failure, Planned};
 use brigade_core::parts::{PartPlan, plan};
-use brigade_core::{Action, CopyReason, Entry, ErrorKind, Identity, Outcome, Proof};
+use brigade_core::{Action, Entry, ErrorKind, Identity, Outcome, Proof};
 use brigade_store::{Head, Result, StoreError, When};
 
 use crate::check;
