@@ -79,7 +79,7 @@ async fn p03_a_listing_page_that_fails_is_asked_for_again() {
 }
 
 #[tokio::test]
-async fn p05_a_lost_acknowledgement_is_made_up_for() {
+async fn a_lost_acknowledgement_is_made_up_for() {
     for lost in [Op::CompleteUpload, Op::Move] {
         let lab = Lab::new().await;
         let (bytes, spec) = (large(), spec(When::IfAbsent));

@@ -40,7 +40,7 @@ async fn more_parts_than_one_compose_takes_become_one_object() {
 }
 
 #[tokio::test]
-async fn p05_every_lost_answer_of_a_completion_is_made_up_for() {
+async fn every_lost_answer_of_a_completion_is_made_up_for() {
     for lost in [Op::Compose, Op::Move] {
         let lab = lab("").await;
         let (bytes, spec) = (noise(400), spec(When::Always));

@@ -4,7 +4,7 @@ use super::*;
 use brigade_store::PendingUpload;
 
 #[tokio::test]
-async fn p12_what_nobody_finished_is_found_and_removed_and_nothing_else() {
+async fn what_nobody_finished_is_found_and_removed_and_nothing_else() {
     let lab = Lab::at("p/").await;
     lab.seed("p/.brigade-staging/notes", "a user's own");
     lab.seed("p/data", "x");
