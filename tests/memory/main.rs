@@ -2,7 +2,7 @@
 //!
 //! The process counts its own peak (`VmHWM`) and reports it. Bodies come from patterns and are discarded by the target, so that
 //! only the engine's memory is at stake. With `--memory 64MiB` the whole process has to stay under 128 MiB.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "the measured figures are shown with --nocapture")]
 
 #[path = "../support/lab.rs"]
 mod support;
