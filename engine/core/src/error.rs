@@ -36,6 +36,8 @@ pub enum ErrorKind {
     Vanished,
     /// The target cannot hold this object: its name, its size or what it carries.
     Unfit,
+    /// The copy was never compared by content, so the original must stay.
+    Unproven,
     /// The object must be restored from an archive first.
     Archived,
     /// Retention or a hold forbids the change.
@@ -76,6 +78,7 @@ impl ErrorKind {
             Self::Changed => "changed",
             Self::Vanished => "vanished",
             Self::Unfit => "unfit",
+            Self::Unproven => "unproven",
             Self::Archived => "archived",
             Self::Locked => "locked",
             Self::UploadGone => "upload_gone",
@@ -105,6 +108,9 @@ impl ErrorKind {
             Self::Changed => "the source was overwritten while it was copied; give the same command again",
             Self::Vanished => "the source was deleted after it was listed; give the same command again",
             Self::Unfit => "the target cannot hold this object as it is; exclude it, or choose a target that can",
+            Self::Unproven => {
+                "migrate without --compare size, --compare modified and --ignore-existing, so that copies are compared by content"
+            }
             Self::Archived => "restore the object from its archive first",
             Self::Locked => "wait until the retention ends or release the hold",
             Self::UploadGone => "give the same command again",

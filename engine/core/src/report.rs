@@ -279,7 +279,8 @@ impl FailureRecord {
 fn difference_hint(kind: crate::outcome::DifferenceKind) -> &'static str {
     use crate::outcome::DifferenceKind as D;
     match kind {
-        D::MissingInTarget | D::Size | D::Content => "run `brigade copy` with the same locations",
+        D::MissingInTarget | D::Size => "run `brigade copy` with the same locations",
+        D::Content => "`brigade copy --compare checksum` replaces the copy; where its stored digest hides the difference, remove it first",
         D::MissingInSource => "`brigade sync --delete` would remove it; `check --one-way` ignores it",
         D::Metadata => "ignore metadata with `--metadata none`",
         D::Unproven => "compare the bytes with `brigade check --content`",

@@ -55,7 +55,9 @@ fn first_thought(kind: ErrorKind, operation: Operation) -> Verdict {
         E::Corrupt => Verdict::Retry,
         E::BucketMissing | E::Credentials | E::Disk | E::Cancelled | E::Internal => Verdict::Fatal,
         E::Denied | E::NotFound | E::Unsupported | E::Invalid | E::Protocol if operation == Operation::List => Verdict::Fatal,
-        E::NotFound | E::Denied | E::Conflict | E::Changed | E::Vanished | E::Unfit | E::Archived | E::Locked => Verdict::FailObject,
+        E::NotFound | E::Denied | E::Conflict | E::Changed | E::Vanished | E::Unfit | E::Unproven | E::Archived | E::Locked => {
+            Verdict::FailObject
+        }
         E::UploadGone | E::Unsupported | E::Invalid | E::Protocol => Verdict::FailObject,
     }
 }

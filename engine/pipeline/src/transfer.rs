@@ -84,6 +84,10 @@ fn without_bytes(action: Action, cx: &Ctx) -> Outcome {
         Action::Keep { source, .. } if dry => outcome(&source, Done::Planned { what: Planned::Keep, why: "the same" }),
         Action::Keep { source, same, .. } => {
             let proof = same.and_then(kept_proof);
+            if cx.job.mode == Mode::Migrate && proof.is_none() {
+                let message = "its copy was not compared by content, so the original stays".to_owned();
+                return outcome(&source, Done::Skipped(Failure { kind: ErrorKind::Unproven, message }));
+            }
             let identity = source.identity.clone();
             outcome(&source, Done::Kept { source: identity, proof })
         }
