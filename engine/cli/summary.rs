@@ -5,6 +5,7 @@ use std::fmt::Write;
 
 use brigade_core::job::{Effect, Job, Mode};
 use brigade_core::report::{FailureRecord, ReportHead, RunOutcome};
+use brigade_pipeline::forecast::Forecast;
 use brigade_pipeline::report::Extras;
 use indicatif::{HumanBytes, HumanCount};
 
@@ -55,6 +56,13 @@ fn fill(
     }
     for (name, number) in &extras.dropped {
         writeln!(text, "  not carried: {name} of {} {} (the target cannot hold it)", count(*number), noun(*number))?;
+    }
+    if let Some(forecast) = &extras.forecast {
+        let Forecast { get, put, part, other, deletes } = forecast;
+        writeln!(text, "  the run would make {get} get, {put} put, {part} part and {other} other requests, and delete {deletes} objects")?;
+    }
+    if !extras.cannot_carry.is_empty() {
+        writeln!(text, "  the target cannot hold: {} (the run names the objects that have them)", extras.cannot_carry.join(", "))?;
     }
     let requests = &head.totals.requests;
     let made = if job.effect == Effect::Dry { "requests of this plan" } else { "requests" };

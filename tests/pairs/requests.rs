@@ -92,3 +92,25 @@ async fn deleting_ten_thousand_originals_costs_ten_calls() {
     assert_eq!(source.delete() - source_before.delete(), 10, "{source:?}");
     assert_eq!(source.total() - source_before.total(), 10 + 9, "ten calls and nine more listing pages: {source:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_forecasts_the_requests_of_its_run_and_names_what_cannot_travel() {
+    let (source_before, target_before) = overhead("copy").await;
+    let lab = Lab::start().await;
+    for (number, size) in (0..).zip([0, 100, 8 * MIB, 8 * MIB + 1, 30 * MIB]) {
+        lab.s3.world().seed(BUCKET, format!("k{number}"), Content::pattern(number, size)).unwrap();
+    }
+    let plan = lab.transfer(&["plan", "one:data", "two:data"]).await.expect(0);
+    let forecast = &plan.report["forecast"];
+    assert!(plan.report["cannot_carry"].is_null(), "S3 holds what S3 has: {}", plan.report);
+    let (reads, writes) = (lab.s3.requests().counts().total(), lab.s3_other.requests().counts().total());
+    lab.transfer(&["copy", "one:data", "two:data"]).await.expect(0);
+    let made = |counts: &Counts, before: &Counts| counts.total() - before.total();
+    let (source, target) = (lab.s3.requests().counts(), lab.s3_other.requests().counts());
+    let number = |name: &str| forecast[name].as_u64().unwrap();
+    assert_eq!(made(&source, &source_before) - reads, number("get"), "{forecast}");
+    assert_eq!(made(&target, &target_before) - writes, number("put") + number("part") + number("other"), "{forecast}");
+    let across = lab.transfer(&["plan", "one:data", "h:data", "--mode", "migrate"]).await.expect(0);
+    assert_eq!(across.report["cannot_carry"], serde_json::json!(["expires", "tags"]));
+    assert_eq!(across.report["forecast"]["deletes"], 5);
+}

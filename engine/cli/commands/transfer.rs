@@ -142,6 +142,8 @@ async fn execute(command: &str, args: &TransferArgs, job: Job, global: &Global, 
         source_proven: finished.recorded.source_proven,
         dropped: finished.recorded.dropped.clone(),
         delete_rule: finished.delete_rule,
+        forecast: (job.effect == Effect::Dry).then_some(finished.recorded.forecast),
+        cannot_carry: if job.effect == Effect::Dry { finished.cannot_carry.clone() } else { Vec::new() },
         reason: finished.reason.as_ref().map(ToString::to_string),
     };
     write_reports(report_file, global, &head, &extras, &ledger).await?;

@@ -11,6 +11,7 @@ pub mod cpu;
 pub mod ctx;
 pub mod delete;
 pub mod diff;
+pub mod forecast;
 pub mod limits;
 pub mod list;
 pub mod memory;

@@ -11,6 +11,7 @@ use brigade_core::{ErrorKind, Outcome};
 use brigade_state::{LedgerError, Table};
 
 use crate::ctx::{Ctx, Fatal};
+use crate::forecast::Forecast;
 
 /// What a stage of recording adds up.
 #[derive(Clone, Debug, Default)]
@@ -25,6 +26,8 @@ pub struct Recorded {
     pub dropped: BTreeMap<String, u64>,
     /// Copied objects of which the read bytes were compared with what the source stores.
     pub source_proven: u64,
+    /// What the run that is planned would take.
+    pub forecast: Forecast,
 }
 
 impl Recorded {
@@ -34,6 +37,7 @@ impl Recorded {
         self.target_listed += other.target_listed;
         self.differs += other.differs;
         self.source_proven += other.source_proven;
+        self.forecast.merge(&other.forecast);
         for (name, count) in &other.dropped {
             *self.dropped.entry(name.clone()).or_default() += count;
         }
@@ -46,6 +50,7 @@ pub async fn record(outcomes: Receiver<Outcome>, cx: &Ctx) -> Recorded {
     while let Ok(outcome) = outcomes.recv().await {
         recorded.totals.add(&outcome);
         note(&outcome, &mut recorded);
+        recorded.forecast.add(&outcome, &cx.job, &cx.target_facts);
         if let Err(error) = write_down(&outcome, cx).await {
             cx.give_up(Fatal::ledger(&error));
         }

@@ -7,6 +7,7 @@ use brigade_core::report::{FailureRecord, ReportHead};
 use brigade_state::{Ledger, LedgerError};
 use serde::Serialize;
 
+use crate::forecast::Forecast;
 use crate::limits::REPORT_ROWS_MAX;
 
 /// Why a report could not be written.
@@ -30,6 +31,12 @@ pub struct Extras {
     /// Set where originals were deleted by a fresh look instead of a condition.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delete_rule: Option<&'static str>,
+    /// `plan`: the requests of the run that is planned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub forecast: Option<Forecast>,
+    /// `plan`: what objects may have that the target cannot hold.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub cannot_carry: Vec<&'static str>,
     /// Why the run stopped or refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::ctx::{Ctx, Fatal};
 use crate::delete::{CleanRun, Deletes, NotClean, Tally, delete, refuses_migration};
+use crate::forecast::cannot_carry;
 use crate::list::ListingEnd;
 use crate::memory::Budget;
 use crate::queue::{MemoryQueue, Queue};
@@ -65,6 +66,8 @@ pub struct Finished {
     pub delete_rule: Option<&'static str>,
     /// Most object bytes that were held at once.
     pub peak_bytes: u64,
+    /// What objects may have that the target cannot hold.
+    pub cannot_carry: Vec<&'static str>,
 }
 
 /// Runs a job to its end. Every error is in the result: a run always has a report.
@@ -96,7 +99,14 @@ pub async fn run(run: Run, ends: Ends) -> Finished {
         fatal: OnceLock::new(),
     });
     let (recorded, listing) = shards(&rules, &cx).await;
-    let mut finished = Finished { outcome: RunOutcome::Done, recorded, reason: None, delete_rule: None, peak_bytes: 0 };
+    let mut finished = Finished {
+        outcome: RunOutcome::Done,
+        recorded,
+        reason: None,
+        delete_rule: None,
+        peak_bytes: 0,
+        cannot_carry: cannot_carry(&cx.source_facts, &cx.target_facts),
+    };
     conclude(&mut finished, listing, &cx, ends.source_deleter, ends.target_deleter).await;
     finished.peak_bytes = cx.budget.peak_bytes();
     finished
@@ -251,5 +261,5 @@ async fn deletes(
 }
 
 fn stopped(outcome: RunOutcome, reason: Fatal) -> Finished {
-    Finished { outcome, recorded: Recorded::default(), reason: Some(reason), delete_rule: None, peak_bytes: 0 }
+    Finished { outcome, recorded: Recorded::default(), reason: Some(reason), delete_rule: None, peak_bytes: 0, cannot_carry: Vec::new() }
 }
