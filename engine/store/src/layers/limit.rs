@@ -99,7 +99,7 @@ impl Limiter {
         true
     }
 
-    /// Books the attempt with the rates; the answer is when it may start.
+    /// Books the attempt with the rates; the answer is when it may start, where that is not now.
     fn reserve(&self, bytes: u64) -> Option<Instant> {
         if self.limits.requests_per_second.is_none() && self.limits.bytes_per_second.is_none() {
             return None;
@@ -120,7 +120,8 @@ impl Limiter {
             state.next_bytes = Some(at + Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX)));
             start = start.max(at);
         }
-        Some(start)
+        // A timer fires on whole milliseconds: a start that has come already must not wait for the next one.
+        (start > now).then_some(start)
     }
 }
 
