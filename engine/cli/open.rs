@@ -11,6 +11,7 @@ use brigade_gcs::{GcsOptions, GcsStore};
 use brigade_http::{Transport, TransportOptions};
 use brigade_local::LocalStore;
 use brigade_s3::{Engine, PathStyle, PayloadSigning, S3Options, S3Store};
+use brigade_store::layers::jitter::Jitter;
 use brigade_store::layers::limit::{Limiter, Limits};
 use brigade_store::layers::{Layered, Layers};
 use brigade_store::single::Single;
@@ -83,7 +84,8 @@ impl Opened {
     /// The one object `real` of this location, under the key `shown`.
     pub fn single(self, real: Key, shown: Key) -> Self {
         let store = Arc::new(Single::new(self.store, real.clone(), shown.clone()));
-        Self { reading: store.clone(), store, delete: Arc::new(Single::new(self.delete, real, shown)), ..self }
+        let place = Place { prefix: format!("{}{real}", self.place.prefix), ..self.place };
+        Self { place, reading: store.clone(), store, delete: Arc::new(Single::new(self.delete, real, shown)), ..self }
     }
 }
 
@@ -211,7 +213,8 @@ impl Opener {
             bytes_per_second: self.requests.bandwidth.and_then(|bandwidth| bandwidth.0),
         };
         let limiter = self.limiters.entry(place.endpoint.clone()).or_insert_with(|| Arc::new(Limiter::new(limits))).clone();
-        let layers = Arc::new(Layers { side, attempts_max: self.requests.attempts, limiter, observer: self.observer.clone() });
+        let (attempts_max, observer) = (self.requests.attempts, self.observer.clone());
+        let layers = Arc::new(Layers { side, attempts_max, limiter, observer, jitter: Jitter::Random });
         let store = Arc::new(Layered::new(store, layers.clone()));
         Opened { reading: store.clone(), store, delete: Arc::new(Layered::new(delete, layers)), place, shown: shown.to_owned(), prefix }
     }

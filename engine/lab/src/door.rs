@@ -3,10 +3,12 @@
 //! A server calls [`Door::enter`] before it does anything and [`Passage::leave`] with its answer. What lies between is the
 //! server's: it must ask the passage whether to ignore ranges or conditions, and whether to spoil what it stores.
 
+mod arrivals;
 mod body;
 mod counters;
 mod object_body;
 
+pub use arrivals::{Arrival, Receiving, Traffic};
 pub use body::{ConnectionCut, DoorBody};
 pub use counters::{Counters, Counts, Logged};
 pub use object_body::ObjectBody;
@@ -83,10 +85,11 @@ impl Door {
                 }
                 Action::Vanish => self.world.vanish(bucket, key),
                 Action::OverwriteBefore(content) => self.overwrite(bucket, key, content),
+                Action::ExpireUpload => drop(self.world.expire_uploads_of(bucket, key)),
                 _ => {}
             }
         }
-        Entry::Through(Passage { door: self.clone(), actions: actions.into(), bucket: bucket.into(), key: key.into() })
+        Entry::Through(Passage { door: self.clone(), op, actions: actions.into(), bucket: bucket.into(), key: key.into() })
     }
 
     /// Counts the bytes of an answer that never got inside, such as a refusal.
@@ -106,6 +109,7 @@ impl Door {
 #[derive(Clone, Debug)]
 pub struct Passage {
     door: Door,
+    op: Op,
     actions: Arc<[Action]>,
     bucket: Arc<str>,
     key: Arc<[u8]>,
@@ -115,6 +119,17 @@ impl Passage {
     /// Whether a range is to be ignored, by fault or because this world never honours one.
     pub fn ignores_range(&self) -> bool {
         !self.door.world.honours().range || self.has(|action| matches!(action, Action::IgnoreRange))
+    }
+
+    /// The body of a write begins to arrive; of a part, with the upload's id and its number.
+    pub fn receiving(&self, part: Option<(&str, u32)>) -> Receiving {
+        Receiving::new(self.clone(), part.map(|(upload, number)| (upload.to_owned(), number)))
+    }
+
+    /// How many of the bucket's latest changes a listing is not to know of.
+    pub fn behind(&self) -> usize {
+        let behind = self.actions.iter().map(|action| if let Action::StaleList { behind } = action { *behind } else { 0 });
+        behind.max().unwrap_or_default()
     }
 
     /// Whether the answer is to be 200 with an error in the body, without effect.

@@ -150,6 +150,15 @@ pub enum Action {
     OverwriteBefore(Content),
     /// Somebody else replaces the object just after.
     OverwriteAfter(Content),
+    /// The uploads of this key expire just before, as under a lifecycle rule.
+    ExpireUpload,
+    /// Answers a listing of live objects as it was before the bucket's latest changes: new objects are missing, overwritten ones
+    /// show their older version, deleted ones are still there. A change is an object that was written or deleted, and
+    /// [`CHANGES_KEPT_MAX`](crate::world::CHANGES_KEPT_MAX) are known. Each page is as stale as its own rule says.
+    StaleList {
+        /// How many of the latest changes the page does not show.
+        behind: usize,
+    },
 }
 
 impl Action {
@@ -221,7 +230,7 @@ pub enum Occurrence {
     First(u64),
     /// From the n-th match on.
     From(u64),
-    /// The first n calls of each kind at each single key: every object suffers, and every object can succeed on a later attempt.
+    /// The first n calls of each kind at each single key of each bucket: every object suffers, and every object can succeed on a later attempt.
     FirstPerKey(u64),
     /// By chance, so many times in a million, by the seed.
     PerMillion(u32),
@@ -315,6 +324,13 @@ struct FaultState {
     struck: Vec<Struck>,
 }
 
+/// A call, as far as rules can tell one from another.
+struct Call<'a> {
+    op: Op,
+    bucket: &'a str,
+    key: &'a [u8],
+}
+
 #[derive(Debug, Default)]
 struct Matches {
     all: u64,
@@ -350,7 +366,7 @@ impl Faults {
             if !rule.matches(op, bucket, key) {
                 continue;
             }
-            if matches.strikes(rule.occurrence, self.seed, number, op, key) {
+            if matches.strikes(rule.occurrence, self.seed, number, &Call { op, bucket, key }) {
                 actions.push(rule.action.clone());
                 struck.push(Struck { rule: number, op, key: key.to_vec() });
             }
@@ -360,25 +376,27 @@ impl Faults {
 }
 
 impl Matches {
-    fn strikes(&mut self, occurrence: Occurrence, seed: u64, rule: usize, op: Op, key: &[u8]) -> bool {
+    fn strikes(&mut self, occurrence: Occurrence, seed: u64, rule: usize, call: &Call<'_>) -> bool {
         self.all += 1;
         match occurrence {
             Occurrence::Every => true,
             Occurrence::Nth(n) => self.all == n,
             Occurrence::First(n) => self.all <= n,
             Occurrence::From(n) => self.all >= n,
-            Occurrence::FirstPerKey(n) => self.count_call(op, key).1 <= n,
+            Occurrence::FirstPerKey(n) => self.count_call(call).1 <= n,
             Occurrence::PerMillion(chance) => {
-                let (call, count) = self.count_call(op, key);
+                let (call, count) = self.count_call(call);
                 let rule = u64::try_from(rule).expect("a rule number fits in 64 bits");
                 mix(seed ^ mix(rule) ^ mix(call.wrapping_add(count))) % 1_000_000 < u64::from(chance)
             }
         }
     }
 
-    fn count_call(&mut self, op: Op, key: &[u8]) -> (u64, u64) {
-        let kind = Op::ALL.iter().position(|other| *other == op).and_then(|at| u64::try_from(at).ok()).unwrap_or(u64::MAX);
-        let call = key.iter().fold(mix(kind), |hash, byte| mix(hash ^ u64::from(*byte)));
+    fn count_call(&mut self, call: &Call<'_>) -> (u64, u64) {
+        let kind = Op::ALL.iter().position(|other| *other == call.op).and_then(|at| u64::try_from(at).ok()).unwrap_or(u64::MAX);
+        // The separator is no byte of a bucket's name.
+        let subject = call.bucket.as_bytes().iter().chain(&[0]).chain(call.key);
+        let call = subject.fold(mix(kind), |hash, byte| mix(hash ^ u64::from(*byte)));
         let count = self.by_call.entry(call).or_insert(0);
         *count += 1;
         (call, *count)
@@ -412,6 +430,14 @@ mod tests {
         faults.add(Rule::new(&[], Action::SLOW_DOWN).when(Occurrence::FirstPerKey(2)));
         let outcomes: Vec<bool> = ["a", "b", "a", "a", "b", "b"].map(|key| strikes(&faults, Op::Get, key)).to_vec();
         assert_eq!(outcomes, [true, true, true, false, true, false]);
+    }
+
+    #[test]
+    fn calls_to_one_bucket_do_not_count_for_another() {
+        let faults = Faults::new(0);
+        faults.add(Rule::new(&[], Action::SLOW_DOWN).when(Occurrence::FirstPerKey(1)));
+        let struck = ["a", "b", "a", "b"].map(|bucket| !faults.strike(Op::Head, bucket, b"k").is_empty());
+        assert_eq!(struck, [true, true, false, false]);
     }
 
     #[test]

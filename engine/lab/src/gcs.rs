@@ -101,6 +101,11 @@ impl GcsServer {
         self.server.address()
     }
 
+    /// Connections that are open now.
+    pub fn connections(&self) -> usize {
+        self.server.connections()
+    }
+
     /// What it serves.
     pub fn world(&self) -> &Arc<World> {
         self.shared.door.world()

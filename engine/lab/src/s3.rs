@@ -10,6 +10,7 @@ mod copies;
 mod failure;
 mod headers;
 mod listings;
+mod locks;
 mod objects;
 mod request;
 mod target;
@@ -103,6 +104,11 @@ impl S3Server {
     /// What it was started with; the port is that of the request, see [`S3Server::url`] for the real one.
     pub fn options(&self) -> &S3Options {
         &self.options
+    }
+
+    /// Connections that are open now.
+    pub fn connections(&self) -> usize {
+        self.server.connections()
     }
 
     /// The world it serves.
@@ -280,8 +286,10 @@ async fn dispatch(request: &mut Request) -> Answer {
         Verb::PutObjectTagging => buckets::put_tagging(request).await,
         Verb::DeleteObjectTagging => buckets::delete_tagging(request),
         Verb::GetObjectAttributes => buckets::attributes(request),
-        Verb::GetObjectLegalHold => buckets::legal_hold(request),
-        Verb::PutObjectLegalHold => buckets::put_legal_hold(request).await,
+        Verb::GetObjectLegalHold => locks::legal_hold(request),
+        Verb::PutObjectLegalHold => locks::put_legal_hold(request).await,
+        Verb::GetObjectRetention => locks::retention(request),
+        Verb::PutObjectRetention => locks::put_retention(request).await,
         Verb::Unknown => Err(Failure::not_implemented("A header or query you provided implies functionality that")),
     }
 }

@@ -9,6 +9,8 @@ use hyper_util::rt::TokioIo;
 use std::error::Error;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -24,6 +26,7 @@ const ACCEPT_RETRY_TIME: Duration = Duration::from_millis(10);
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
+    open: Arc<AtomicUsize>,
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<()>,
 }
@@ -45,13 +48,19 @@ impl Server {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
         let address = listener.local_addr()?;
         let (stop, stopped) = oneshot::channel();
-        let task = tokio::spawn(accept(listener, service, stopped));
-        Ok(Self { address, stop: Some(stop), task })
+        let open = Arc::<AtomicUsize>::default();
+        let task = tokio::spawn(accept(listener, service, stopped, Arc::clone(&open)));
+        Ok(Self { address, open, stop: Some(stop), task })
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Connections that are open now. When a client died, none of them is left once its last request has had its effect or was dropped.
+    pub fn connections(&self) -> usize {
+        self.open.load(Ordering::Acquire)
     }
 
     /// `http://127.0.0.1:PORT`, without a trailing slash.
@@ -68,7 +77,23 @@ impl Server {
     }
 }
 
-async fn accept<S, B>(listener: TcpListener, service: S, mut stopped: oneshot::Receiver<()>)
+/// Counts as long as it lives.
+struct Counted(Arc<AtomicUsize>);
+
+impl Counted {
+    fn new(open: &Arc<AtomicUsize>) -> Self {
+        open.fetch_add(1, Ordering::AcqRel);
+        Self(Arc::clone(open))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+async fn accept<S, B>(listener: TcpListener, service: S, mut stopped: oneshot::Receiver<()>, open: Arc<AtomicUsize>)
 where
     S: HttpService<Incoming, ResBody = B> + Clone + Send + 'static,
     S::Future: Send,
@@ -91,7 +116,9 @@ where
                     tracing::debug!(%error, "no TCP_NODELAY");
                 }
                 let service = service.clone();
+                let counted = Counted::new(&open);
                 connections.spawn(async move {
+                    let _counted = counted;
                     // Connections end in errors whenever a client leaves or a fault cuts them.
                     if let Err(error) = http1::Builder::new().max_headers(HEADERS_MAX).serve_connection(TokioIo::new(stream), service).await {
                         tracing::debug!(%error, "a connection ended");

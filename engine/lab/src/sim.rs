@@ -14,7 +14,7 @@ mod tests;
 
 use crate::door::{Door, Entry, Passage};
 use crate::fault::Op;
-use crate::world::{Attributes, Checksum, ChecksumAlgorithm, ChecksumKind, Conditions, ETag, Honours, Object, World};
+use crate::world::{Attributes, Checksum, ChecksumAlgorithm, ChecksumKind, Conditions, ETag, Honours, Object, Versioning, World};
 use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -184,6 +184,15 @@ impl SimStore {
         }
     }
 
+    /// Known only after a probe, as with a bucket.
+    fn versioned(&self) -> Honoured {
+        match (self.inner.probed.read().is_some(), self.world().versioning(self.bucket())) {
+            (true, Ok(Versioning::Enabled)) => Honoured::Yes,
+            (true, Ok(Versioning::Off | Versioning::Suspended)) => Honoured::No,
+            _ => Honoured::Unknown,
+        }
+    }
+
     fn availability(&self, object: &Object) -> Availability {
         match (self.dialect(), object.attributes.storage_class.as_deref()) {
             (Dialect::S3, Some("GLACIER" | "DEEP_ARCHIVE")) => Availability::Archived,
@@ -249,6 +258,7 @@ impl Probe for SimStore {
             conditional_put: honoured(|honours| honours.conditional_put),
             conditional_complete: honoured(|honours| honours.conditional_complete),
             conditional_delete: honoured(|honours| honours.conditional_delete),
+            versioned: self.versioned(),
             metadata_bytes_max: if s3 { S3_METADATA_BYTES_MAX } else { GCS_METADATA_BYTES_MAX },
             tags_max: if s3 { S3_TAGS_MAX } else { 0 },
             keeps_expires: s3,

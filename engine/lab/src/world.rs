@@ -20,7 +20,7 @@ mod tests;
 mod upload;
 
 pub use body::{Body, Chunks, PATTERN_BLOCK_BYTES, Piece};
-pub use bucket::{Versioning, Which};
+pub use bucket::{CHANGES_KEPT_MAX, Versioning, Which};
 pub use checksum::{Checksum, ChecksumAlgorithm, ChecksumKind, checksum_of, combine};
 pub use clock::{LabClock, ManualClock, SystemClock};
 pub use condition::{Conditions, Tag};
@@ -28,7 +28,7 @@ pub use content::{Arrived, Content, Intake, PATTERN_MD5_BYTES_MAX, Retention};
 pub use error::WorldError;
 pub use helpers::Snapshot;
 pub use listing::{ListQuery, Listed, ListedVersion, Listing, Place, VersionListing};
-pub use object::{Attributes, ETag, Holds, Identity, Object, ObjectKind, ObjectPart, VersionId};
+pub use object::{Attributes, ETag, Hold, Holds, Identity, Object, ObjectKind, ObjectPart, RetentionMode, VersionId};
 pub use options::{Honours, Limits, WorldOptions};
 pub use upload::{Asked, Completion, More, NamedPart, NewUpload, PART_NUMBER_MAX, Part, Upload, UploadChecksum};
 
@@ -286,9 +286,7 @@ impl World {
         self.write(bucket, |bucket| {
             let source = Arc::clone(bucket.find(from.0, Which::Current)?);
             from.1.check_write(Some(&source))?;
-            if source.holds.active(now) {
-                return Err(WorldError::Held);
-            }
+            source.holds.allow_removal(now)?;
             let renamed = self.publish(bucket, to.0, NewObject::from(&*source), to.1, now)?;
             self.delete_current(bucket, from.0, &Conditions::NONE, now)?;
             Ok(renamed)
@@ -305,9 +303,7 @@ impl World {
     ) -> Result<Arc<Object>, WorldError> {
         check_key(key)?;
         conditions.check_write(bucket.live(key).map(|object| &**object))?;
-        if bucket.destroyed_by_write(key).is_some_and(|object| object.holds.active(now)) {
-            return Err(WorldError::Held);
-        }
+        bucket.destroyed_by_write(key).map_or(Ok(()), |object| object.holds.allow_removal(now))?;
         let generation = self.next_generation();
         let object = Arc::new(Object {
             kind: ObjectKind::Live,
@@ -336,9 +332,7 @@ impl World {
             }
             other => conditions.check_write(other.as_deref())?,
         }
-        if bucket.destroyed_by_write(key).is_some_and(|object| object.holds.active(now)) {
-            return Err(WorldError::Held);
-        }
+        bucket.destroyed_by_write(key).map_or(Ok(()), |object| object.holds.allow_removal(now))?;
         if bucket.versioning == Versioning::Off {
             let Some(object) = on_top else { return Ok(Deleted::Absent) };
             bucket.remove(key, object.generation);
@@ -363,6 +357,12 @@ impl World {
         };
         bucket.push(key, Arc::new(marker));
         Ok(Deleted::MarkerAdded(version))
+    }
+
+    /// A name that no other thing in this world has: 32 hexadecimal digits, ascending, and the same in every repetition of a script.
+    pub(crate) fn unique_id(&self) -> String {
+        let number = self.serial.fetch_add(1, Ordering::Relaxed);
+        format!("{number:016x}{:016x}", body::mix(number))
     }
 
     fn next_generation(&self) -> u64 {
@@ -405,9 +405,7 @@ fn delete_version(bucket: &mut Bucket, key: &[u8], which: Which, conditions: &Co
         Err(error) => return Err(error),
     };
     conditions.check_write(Some(&object))?;
-    if object.holds.active(now) {
-        return Err(WorldError::Held);
-    }
+    object.holds.allow_removal(now)?;
     bucket.remove(key, object.generation);
     Ok(Deleted::Removed { version: object.version, kind: object.kind })
 }

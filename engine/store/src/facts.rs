@@ -69,6 +69,9 @@ pub struct Facts {
     pub conditional_complete: Honoured,
     /// The condition of a delete.
     pub conditional_delete: Honoured,
+    /// Whether what is deleted stays as an older version. Where it does, a delete is never the loss of an object, and it also
+    /// succeeds where a hold or a retention protects the version. Unknown where the bucket may not be asked.
+    pub versioned: Honoured,
     /// User metadata bytes, names and values.
     pub metadata_bytes_max: usize,
     /// Tags of one object; 0 where there are none.

@@ -4,10 +4,11 @@
 //! attempts holds none. Every seam is wrapped by the one struct [`Layered`], which passes each call through the one function
 //! `Layered::call`, so no method can miss a layer.
 
+pub mod jitter;
 pub mod limit;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use brigade_core::digest::{Digests, Sum};
@@ -16,6 +17,8 @@ use brigade_core::parts::Part;
 use brigade_core::verdict::{Operation, Verdict, judge, pause};
 use brigade_core::{Entry, ErrorKind, Identity, Key, KeyRange};
 
+use crate::error::Effect;
+use crate::layers::jitter::Jitter;
 use crate::layers::limit::Limiter;
 use crate::{
     Complete, Delete, Deletion, Facts, Head, List, Pages, PartReceipt, PendingUpload, Piece, Probe, ProbeFor, Read, ReadRequest, Result,
@@ -36,6 +39,8 @@ pub struct Layers {
     pub limiter: Arc<Limiter>,
     /// Whom to tell.
     pub observer: Arc<dyn Observer>,
+    /// How the pauses between attempts spread.
+    pub jitter: Jitter,
 }
 
 /// A store with all layers around it.
@@ -85,7 +90,7 @@ impl Layers {
                 Verdict::Retry => {}
             }
             tracing::debug!(side = %self.side, ?operation, attempt = number, kind = %error.kind, message = %error.message, "attempt failed");
-            tokio::time::sleep(pause(number, rand::random(), error.retry_after)).await;
+            tokio::time::sleep(pause(number, self.jitter.draw(), error.retry_after)).await;
             number += 1;
         }
     }
@@ -118,6 +123,30 @@ impl Drop for EndGuard<'_> {
         if self.armed {
             self.tell(0, 0, Some(ErrorKind::Cancelled));
         }
+    }
+}
+
+/// Whether any attempt of a call may have taken effect without a good answer.
+#[derive(Debug, Default)]
+struct Doubt(AtomicBool);
+
+impl Doubt {
+    /// Makes an attempt and remembers it if nobody knows what it did.
+    async fn watch<T>(&self, attempt: impl Future<Output = Result<T>>) -> Result<T> {
+        let result = attempt.await;
+        if result.as_ref().is_err_and(|error| error.effect == Effect::Possible) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+        result
+    }
+
+    fn arose(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// The error of the last attempt, which does not speak for the earlier ones.
+    fn mark(&self, error: StoreError) -> StoreError {
+        if self.arose() { error.possibly_done() } else { error }
     }
 }
 
@@ -189,16 +218,10 @@ impl<S: Write + ?Sized> Write for Layered<S> {
     async fn put(&self, key: &Key, bytes: &Rope, sum: &Sum, md5: Option<[u8; 16]>, spec: &WriteSpec) -> Result<Written> {
         let size = bytes.size();
         // A put whose acknowledgement was lost meets its own object at the next attempt: the condition then fails for a good reason.
-        let uncertain = AtomicU64::new(0);
-        let put = || async {
-            let result = self.inner.put(key, bytes, sum, md5, spec).await;
-            if result.as_ref().is_err_and(|error| error.effect == crate::error::Effect::Possible) {
-                uncertain.fetch_add(1, Ordering::Relaxed);
-            }
-            result
-        };
+        let doubt = Doubt::default();
+        let put = || doubt.watch(self.inner.put(key, bytes, sum, md5, spec));
         let result = self.layers.call(Operation::Put, size, |_| (0, size), put).await;
-        result.map_err(|error| if uncertain.load(Ordering::Relaxed) > 0 { error.possibly_done() } else { error })
+        result.map_err(|error| doubt.mark(error))
     }
 
     async fn create(&self, key: &Key, size: u64, spec: &WriteSpec) -> Result<Upload> {
@@ -215,16 +238,9 @@ impl<S: Write + ?Sized> Write for Layered<S> {
     }
 
     async fn complete(&self, upload: &Upload, complete: &Complete<'_>) -> Result<Written> {
-        let uncertain = AtomicU64::new(0);
-        let attempt = || async {
-            let result = self.inner.complete(upload, complete).await;
-            if result.as_ref().is_err_and(|error| error.effect == crate::error::Effect::Possible) {
-                uncertain.fetch_add(1, Ordering::Relaxed);
-            }
-            result
-        };
-        let result = self.simple(Operation::Other, attempt).await;
-        result.map_err(|error| if uncertain.load(Ordering::Relaxed) > 0 { error.possibly_done() } else { error })
+        let doubt = Doubt::default();
+        let result = self.simple(Operation::Other, || doubt.watch(self.inner.complete(upload, complete))).await;
+        result.map_err(|error| doubt.mark(error))
     }
 
     async fn abort(&self, upload: &Upload) -> Result<()> {
@@ -250,7 +266,7 @@ impl<S: Delete + ?Sized> Delete for Layered<S> {
             if again.is_empty() {
                 break;
             }
-            tokio::time::sleep(pause(number, rand::random(), None)).await;
+            tokio::time::sleep(pause(number, self.layers.jitter.draw(), None)).await;
             let rest: Vec<Deletion> = again.iter().map(|at| batch[*at].clone()).collect();
             // An error of this whole call says no more of these keys than is known.
             let Ok(fresh) = self.delete_once(&rest).await else { break };
@@ -265,19 +281,9 @@ impl<S: Delete + ?Sized> Delete for Layered<S> {
 impl<S: Delete + ?Sized> Layered<S> {
     /// One call, repeated while it fails as a whole.
     async fn delete_once(&self, batch: &[Deletion]) -> Result<Vec<Result<()>>> {
-        let uncertain = AtomicU64::new(0);
-        let attempt = || async {
-            let result = self.inner.delete(batch).await;
-            if result.as_ref().is_err_and(|error| error.effect == crate::error::Effect::Possible) {
-                uncertain.fetch_add(1, Ordering::Relaxed);
-            }
-            result
-        };
-        let results = self.simple(Operation::Delete, attempt).await?;
-        Ok(match uncertain.load(Ordering::Relaxed) {
-            0 => results,
-            _ => results.into_iter().map(gone_is_deleted).collect(),
-        })
+        let doubt = Doubt::default();
+        let results = self.simple(Operation::Delete, || doubt.watch(self.inner.delete(batch))).await?;
+        Ok(if doubt.arose() { results.into_iter().map(gone_is_deleted).collect() } else { results })
     }
 }
 

@@ -64,9 +64,14 @@ impl Names {
         String::from_utf8(name).map_err(|_| StoreError::new(ErrorKind::Unfit, "the name is not valid UTF-8"))
     }
 
+    /// JSON: the bucket's settings.
+    pub(crate) fn bucket_path(&self) -> String {
+        format!("/storage/v1/b/{}", self.bucket_encoded)
+    }
+
     /// JSON: the bucket's objects.
     pub(crate) fn objects_path(&self) -> String {
-        format!("/storage/v1/b/{}/o", self.bucket_encoded)
+        format!("{}/o", self.bucket_path())
     }
 
     /// JSON: one object.

@@ -5,6 +5,7 @@
 //! said so in the notes. Elsewhere, where documentation is no evidence, a tiny object is also written under a fresh staging
 //! name and removed again. Nothing that existed before is ever touched, and a lacking feature never fails a probe.
 
+mod bucket;
 mod endpoint;
 
 use brigade_core::ErrorKind;
@@ -24,6 +25,11 @@ pub(crate) async fn probe(store: &GcsStore, purpose: ProbeFor) -> Result<Facts> 
         ProbeFor::Read | ProbeFor::Plan => {}
         ProbeFor::Write => write(store, &room, &mut learned).await?,
         ProbeFor::Delete => delete(store, &room, &mut learned).await?,
+    }
+    if matches!(purpose, ProbeFor::Write | ProbeFor::Delete) {
+        let (versioned, notes) = bucket::settings(store).await;
+        learned.facts.versioned = versioned;
+        learned.facts.notes.extend(notes);
     }
     store.learn(|known| *known = learned.clone());
     Ok(learned.facts)

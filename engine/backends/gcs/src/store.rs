@@ -129,6 +129,7 @@ impl Learned {
             conditional_put: Honoured::Unknown,
             conditional_complete: Honoured::Unknown,
             conditional_delete: Honoured::Unknown,
+            versioned: Honoured::Unknown,
             metadata_bytes_max: GCS_METADATA_BYTES_MAX,
             tags_max: 0,
             keeps_expires: false,

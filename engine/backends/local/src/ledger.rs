@@ -1,8 +1,9 @@
 //! The ledger of an upload: which parts of its partial file are written.
 //!
 //! A text file beside the partial one, so that another process, or a person, can see what is there. Its first line names
-//! the upload, each further one a part; lines are only ever appended, and the last one of a part counts. A line that a crash
-//! cut short is passed over. The ledger is a note, not a proof: completion reads the partial file itself.
+//! the upload, each further one a part that is being written or is written; lines are only ever appended, and the last one of
+//! a part counts: a part that was written once and is torn by its second writing is not there. A line that a crash cut short is
+//! passed over. The ledger is a note, not a proof: completion reads the partial file itself.
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
@@ -44,12 +45,22 @@ pub(crate) fn receipt(number: u32, size: u64, crc32c: u32) -> PartReceipt {
     PartReceipt { number, size, tag: format!("{crc32c:08x}"), digests: Digests::of_crc32c(crc32c) }
 }
 
+/// A part is about to be written: whatever its place held is void.
+pub(crate) fn begin(directory: &OwnedFd, name: &str, number: u32) -> Result<()> {
+    append(directory, name, format_args!("begin {number}"))
+}
+
+/// A part is written.
+pub(crate) fn done(directory: &OwnedFd, name: &str, part: Part, crc32c: u32) -> Result<()> {
+    append(directory, name, format_args!("part {} {} {crc32c:08x}", part.number, part.size))
+}
+
 /// Appends a line in one system call, so that several threads never mix theirs. It begins on a new line, whatever a crash
 /// left before it.
-pub(crate) fn append(directory: &OwnedFd, name: &str, part: Part, crc32c: u32) -> Result<()> {
+fn append(directory: &OwnedFd, name: &str, line: std::fmt::Arguments<'_>) -> Result<()> {
     let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let file = openat(directory, name, flags, Mode::empty()).map_err(gone)?;
-    let line = format!("\npart {} {} {crc32c:08x}\n", part.number, part.size);
+    let line = format!("\n{line}\n");
     let written = retry_on_intr(|| write(&file, line.as_bytes())).doing("note a part")?;
     if written == line.len() { Ok(()) } else { Err(StoreError::new(ErrorKind::Disk, "note a part: the disk takes no more bytes")) }
 }
@@ -80,7 +91,14 @@ fn parse(text: &str) -> Option<Ledger> {
     let size = title.next()?.parse().ok()?;
     let started = Timestamp::from_second(title.next()?.parse().ok()?).ok();
     let key = Key::new(hex::decode(title.next()?).ok()?);
-    let parts: BTreeMap<u32, PartReceipt> = lines.filter_map(part).map(|receipt| (receipt.number, receipt)).collect();
+    let mut parts: BTreeMap<u32, PartReceipt> = BTreeMap::new();
+    for line in lines {
+        if let Some(number) = line.strip_prefix("begin ").and_then(|number| number.parse().ok()) {
+            parts.remove(&number);
+        } else if let Some(receipt) = part(line) {
+            parts.insert(receipt.number, receipt);
+        }
+    }
     Some(Ledger { key, size, started, parts: parts.into_values().collect() })
 }
 
@@ -108,6 +126,15 @@ mod tests {
         assert_eq!(ledger, Ledger { key, size: 26, started: Some(started), parts });
         let resumed = parse(&format!("{text}\npart 3 9 0000000c\n")).expect("well formed");
         assert_eq!(resumed.parts.last(), Some(&receipt(3, 9, 12)));
+    }
+
+    #[test]
+    fn a_part_that_is_being_written_again_is_not_there() {
+        let text = format!("{}\nbegin 1\n\npart 1 9 0000000a\n\nbegin 2\n", title(&Key::from("k"), 18, Timestamp::UNIX_EPOCH));
+        assert_eq!(parse(&text).expect("well formed").parts, [receipt(1, 9, 10)]);
+        let torn = format!("{text}\nbegin 1\n");
+        assert_eq!(parse(&torn).expect("well formed").parts, []);
+        assert_eq!(parse(&format!("{torn}\npart 1 9 0000000b\n")).expect("well formed").parts, [receipt(1, 9, 11)]);
     }
 
     proptest! {

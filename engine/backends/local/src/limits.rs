@@ -29,5 +29,6 @@ pub(crate) const FILE_BYTES_MAX: u64 = u64::MAX / 2;
 /// Bytes of the longest file name (Linux `NAME_MAX`).
 pub(crate) const NAME_BYTES_MAX: usize = 255;
 
-/// Bytes of the largest ledger that is read back: [`PARTS_MAX`] lines of at most 64 bytes, sent twice.
+/// Bytes of the largest ledger that is read back: for each of [`PARTS_MAX`] parts two lines of together at most 64
+/// bytes, sent twice.
 pub(crate) const LEDGER_BYTES_MAX: u64 = 128 * MIB;

@@ -36,6 +36,7 @@ pub(crate) fn facts() -> Facts {
         conditional_put: Honoured::Yes,
         conditional_complete: Honoured::Yes,
         conditional_delete: Honoured::Yes,
+        versioned: Honoured::No,
         metadata_bytes_max: 0,
         tags_max: 0,
         keeps_expires: false,

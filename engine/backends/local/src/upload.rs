@@ -65,8 +65,10 @@ pub(crate) fn part(root: &Root, upload: &Upload, part: Part, bytes: &Rope, sum: 
         let message = format!("part {} of {} bytes at {} does not fit a file of {whole} bytes", part.number, bytes.size(), part.offset);
         return Err(StoreError::new(ErrorKind::Invalid, message));
     }
+    let ledger = ledger_name(&upload.id);
+    ledger::begin(&place.directory, &ledger, part.number)?;
     write_at(&data, part.offset, bytes, wanted).map_err(|error| error.context(format_args!("part {}", part.number)))?;
-    ledger::append(&place.directory, &ledger_name(&upload.id), part, sum.crc32c)?;
+    ledger::done(&place.directory, &ledger, part, sum.crc32c)?;
     Ok(ledger::receipt(part.number, part.size, sum.crc32c))
 }
 

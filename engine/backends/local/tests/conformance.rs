@@ -18,8 +18,9 @@ const LACKS: &[(&str, &str)] = &[
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn local_store_conforms() {
     let root = tempfile::tempdir().expect("a directory");
-    let store = Arc::new(LocalStore::new(root.path().join("not yet/there")).expect("starts"));
-    let subject = Subject { name: "local".into(), target: store.clone(), delete: store, profile: Profile::lacking(LACKS) };
+    let handle = || Arc::new(LocalStore::new(root.path().join("not yet/there")).expect("starts"));
+    let store = handle();
+    let subject = Subject { name: "local".into(), target: store.clone(), later: handle(), delete: store, profile: Profile::lacking(LACKS) };
     let summary = run(&subject).await;
     summary.assert();
     assert_eq!(summary.surprises().collect::<Vec<_>>(), Vec::<&str>::new());

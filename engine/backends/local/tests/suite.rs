@@ -1,6 +1,6 @@
 //! The conformance suite against stores that break one claim: each must be found out, by name.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use brigade_core::digest::{Digests, Sum, Wanted};
@@ -29,6 +29,9 @@ enum Fault {
     DeletesAnything,
     ShowsUnfinishedUploads,
     ForgetsParts,
+    ListsOnePageOfParts,
+    TakesGoneForEmpty,
+    KnowsOwnUploadsOnly,
     AbortsNothing,
     LeavesAProbe,
 }
@@ -37,6 +40,8 @@ enum Fault {
 struct Broken {
     inner: LocalStore,
     fault: Fault,
+    /// Ids of the uploads that this handle began.
+    begun: Mutex<Vec<String>>,
 }
 
 impl Broken {
@@ -140,9 +145,13 @@ impl Write for Broken {
     }
 
     async fn parts(&self, upload: &Upload) -> Result<Vec<PartReceipt>> {
-        let mut parts = self.inner.parts(upload).await?;
-        if self.has(Fault::ForgetsParts) {
-            parts.pop();
+        let listed = self.inner.parts(upload).await;
+        let mut parts = if self.has(Fault::TakesGoneForEmpty) { listed.unwrap_or_default() } else { listed? };
+        match self.fault {
+            Fault::ForgetsParts => drop(parts.pop()),
+            Fault::ListsOnePageOfParts => parts.truncate(1_000),
+            Fault::KnowsOwnUploadsOnly if !self.begun.lock().expect("no test panics with it").contains(&upload.id) => parts.clear(),
+            _ => {}
         }
         Ok(parts)
     }
@@ -196,8 +205,9 @@ impl Probe for Broken {
 }
 
 fn subject(root: &tempfile::TempDir, fault: Fault, profile: Profile) -> Subject {
-    let store = Arc::new(Broken { inner: LocalStore::new(root.path()).expect("starts"), fault });
-    Subject { name: format!("{fault:?}"), target: store.clone(), delete: store, profile }
+    let handle = || Arc::new(Broken { inner: LocalStore::new(root.path()).expect("starts"), fault, begun: Mutex::default() });
+    let store = handle();
+    Subject { name: format!("{fault:?}"), target: store.clone(), later: handle(), delete: store, profile }
 }
 
 /// Checks the claims on a store with the fault: all must fail. On the sound store all must hold.
@@ -239,7 +249,10 @@ async fn ignored_conditions_are_found() {
 #[tokio::test]
 async fn broken_uploads_and_probes_are_found() {
     must_fail(Fault::ShowsUnfinishedUploads, &["upload-in-parts", "upload-abort"]).await;
-    must_fail(Fault::ForgetsParts, &["upload-parts-listed"]).await;
+    must_fail(Fault::ForgetsParts, &["upload-parts-listed", "upload-continued", "upload-part-again-listed", "upload-many-parts"]).await;
+    must_fail(Fault::ListsOnePageOfParts, &["upload-many-parts"]).await;
+    must_fail(Fault::TakesGoneForEmpty, &["upload-gone"]).await;
+    must_fail(Fault::KnowsOwnUploadsOnly, &["upload-continued"]).await;
     must_fail(Fault::AbortsNothing, &["upload-abort", "upload-pending"]).await;
     must_fail(Fault::LeavesAProbe, &["probe-leaves-nothing"]).await;
 }

@@ -1,9 +1,14 @@
 //! Control operations by the AWS SDK: multipart uploads, tags, and questions about the bucket.
 
-use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumType, CompletedMultipartUpload, CompletedPart, EncodingType};
+use std::time::SystemTime;
+
+use aws_sdk_s3::types::{
+    BucketVersioningStatus, ChecksumAlgorithm, ChecksumType, CompletedMultipartUpload, CompletedPart, EncodingType,
+    ObjectLockLegalHoldStatus, ObjectLockMode,
+};
 use brigade_core::digest::{Digests, crc32c_from_base64, crc32c_to_base64, md5_from_etag};
 use brigade_core::{ErrorKind, Key};
-use brigade_store::{PartReceipt, PendingUpload, StoreError, Upload};
+use brigade_store::{Honoured, PartReceipt, PendingUpload, StoreError, Upload};
 use http::HeaderMap;
 
 use crate::connection::Link;
@@ -228,13 +233,40 @@ pub(crate) async fn tags(link: &Link, bucket: &str, key: &str) -> Outcome<Vec<(S
     Ok(output.tag_set().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect())
 }
 
+/// What locks the current version of a key at a moment, in words; `None` where nothing does, or where nobody may know: without
+/// `s3:GetObjectRetention` and `s3:GetObjectLegalHold` an answer says nothing of locks ("Permissions for viewing lock information").
+pub(crate) async fn lock(link: &Link, bucket: &str, key: &str, now: SystemTime) -> Outcome<Option<String>> {
+    let request = link.sdk.head_object().bucket(bucket).key(key);
+    let output = request.send().await.map_err(|error| failure("HeadObject", Effects::Reads, error))?;
+    let held = output.object_lock_legal_hold_status() == Some(&ObjectLockLegalHoldStatus::On);
+    let until = output.object_lock_retain_until_date().and_then(moment).filter(|until| SystemTime::from(*until) > now);
+    let mode = output.object_lock_mode().map_or("a", ObjectLockMode::as_str);
+    let retained = until.map(|until| format!("{mode} retention until {until}"));
+    Ok(match (held, retained) {
+        (true, Some(retained)) => Some(format!("a legal hold and {retained}")),
+        (true, None) => Some("a legal hold".to_owned()),
+        (false, retained) => retained,
+    })
+}
+
+/// Whether the bucket keeps what is deleted, and what a delete does there; unknown where that may not be asked.
+pub(crate) async fn versioning(link: &Link, bucket: &str) -> (Honoured, Option<&'static str>) {
+    let Ok(output) = link.sdk.get_bucket_versioning().bucket(bucket).send().await else { return (Honoured::Unknown, None) };
+    match output.status() {
+        Some(BucketVersioningStatus::Enabled) => {
+            (Honoured::Yes, Some("versioning: enabled; deletes add a marker, also over locked versions, and older versions stay"))
+        }
+        Some(BucketVersioningStatus::Suspended) => {
+            (Honoured::No, Some("versioning: suspended; deletes add a marker and remove what was written since; older versions stay"))
+        }
+        Some(_) => (Honoured::Unknown, Some("versioning: in a state that is not known here")),
+        None => (Honoured::No, Some("versioning: off")),
+    }
+}
+
 /// What `doctor` is told of the bucket: one line each; what may not be asked is left out.
 pub(crate) async fn describe_bucket(link: &Link, bucket: &str) -> Vec<String> {
     let mut notes = Vec::new();
-    if let Ok(output) = link.sdk.get_bucket_versioning().bucket(bucket).send().await {
-        let status = output.status().map_or("off", |status| status.as_str());
-        notes.push(format!("versioning: {}", status.to_ascii_lowercase()));
-    }
     if let Ok(output) = link.sdk.get_bucket_encryption().bucket(bucket).send().await {
         let rules = output.server_side_encryption_configuration().map(|it| it.rules()).unwrap_or_default();
         let rule = rules.iter().find_map(|rule| rule.apply_server_side_encryption_by_default());

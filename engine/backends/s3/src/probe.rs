@@ -36,8 +36,11 @@ pub(crate) async fn probe(inner: &Inner, purpose: ProbeFor) -> Result<Facts> {
         probing.deletes().await?;
     }
     if matches!(purpose, ProbeFor::Write | ProbeFor::Delete) {
-        let notes = control::describe_bucket(&inner.connection.link(), inner.bucket()).await;
-        probing.known.facts.notes.extend(notes);
+        let link = inner.connection.link();
+        let (versioned, note) = control::versioning(&link, inner.bucket()).await;
+        probing.known.facts.versioned = versioned;
+        probing.known.facts.notes.extend(note.map(str::to_owned));
+        probing.known.facts.notes.extend(control::describe_bucket(&link, inner.bucket()).await);
     }
     let facts = probing.known.facts.clone();
     *inner.known.write() = Arc::new(probing.known);

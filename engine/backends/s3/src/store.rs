@@ -198,6 +198,7 @@ fn first_known(connection: &Connection) -> Known {
         conditional_put: Honoured::Unknown,
         conditional_complete: Honoured::Unknown,
         conditional_delete: Honoured::Unknown,
+        versioned: Honoured::Unknown,
         metadata_bytes_max: S3_METADATA_BYTES_MAX,
         tags_max: TAGS_MAX,
         keeps_expires: true,

@@ -1,5 +1,6 @@
-//! What passed a door: requests by kind, bytes both ways, and on demand a log of every call.
+//! What passed a door: requests by kind, bytes both ways, and on demand a log of every call and of every body that was written.
 
+use super::arrivals::{Arrival, Traffic};
 use crate::fault::Op;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
@@ -11,7 +12,13 @@ pub struct Counters {
     by_op: [AtomicU64; Op::ALL.len()],
     received_bytes: AtomicU64,
     sent_bytes: AtomicU64,
-    log: Mutex<Option<Vec<Logged>>>,
+    log: Mutex<Option<Log>>,
+}
+
+#[derive(Debug, Default)]
+struct Log {
+    calls: Vec<Logged>,
+    arrivals: Vec<Arrival>,
 }
 
 /// A call in the log.
@@ -125,18 +132,35 @@ impl Counters {
             count.store(0, Ordering::Relaxed);
         }
         if let Some(log) = &mut *self.log.lock() {
-            log.clear();
+            *log = Log::default();
         }
     }
 
-    /// From now on, every call is kept. Unbounded: for tests.
+    /// From now on, every call and every body of a write is kept. Unbounded: for tests.
     pub fn start_log(&self) {
         self.log.lock().get_or_insert_default();
     }
 
     /// The calls since the log was started, in order; empty when it never was.
     pub fn log(&self) -> Vec<Logged> {
-        self.log.lock().clone().unwrap_or_default()
+        self.log.lock().as_ref().map(|log| log.calls.clone()).unwrap_or_default()
+    }
+
+    /// The bodies of writes since the log was started, in order of their ends; empty when it never was.
+    pub fn arrivals(&self) -> Vec<Arrival> {
+        self.log.lock().as_ref().map(|log| log.arrivals.clone()).unwrap_or_default()
+    }
+
+    /// Those from a place in that order on: who looks again and again sees each once.
+    pub fn arrivals_from(&self, first: usize) -> Vec<Arrival> {
+        self.log.lock().as_ref().and_then(|log| log.arrivals.get(first..)).map(<[_]>::to_vec).unwrap_or_default()
+    }
+
+    /// What those in one bucket sum up to.
+    pub fn traffic(&self, bucket: &str) -> Traffic {
+        let log = self.log.lock();
+        let arrivals = log.as_ref().map(|log| log.arrivals.as_slice()).unwrap_or_default();
+        Traffic::of(arrivals.iter().filter(|arrival| arrival.bucket == bucket))
     }
 
     pub(crate) fn count(&self, op: Op, bucket: &str, key: &[u8]) {
@@ -144,7 +168,13 @@ impl Counters {
             self.by_op[at].fetch_add(1, Ordering::Relaxed);
         }
         if let Some(log) = &mut *self.log.lock() {
-            log.push(Logged { op, bucket: bucket.to_owned(), key: key.to_vec() });
+            log.calls.push(Logged { op, bucket: bucket.to_owned(), key: key.to_vec() });
+        }
+    }
+
+    pub(super) fn arrive(&self, arrival: &Arrival) {
+        if let Some(log) = &mut *self.log.lock() {
+            log.arrivals.push(arrival.clone());
         }
     }
 

@@ -13,7 +13,6 @@ use crate::fault::Op;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response};
 use std::fmt::Write as _;
-use uuid::Uuid;
 
 /// At most so many calls in a batch.
 const CALLS_MAX: usize = 100;
@@ -123,7 +122,7 @@ fn without_origin(address: &str) -> &str {
 }
 
 async fn answers(shared: &Shared, calls: Vec<Nested>) -> Result<Answer, ConnectionCut> {
-    let boundary = format!("batch_{}", Uuid::new_v4().simple());
+    let boundary = format!("batch_{}", shared.world().unique_id());
     let mut body = String::new();
     for mut nested in calls {
         let (answer, passage) = Box::pin(perform(shared, &nested.route, nested.op, &mut nested.call)).await?;

@@ -13,7 +13,6 @@ use parking_lot::Mutex;
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
 use std::sync::Arc;
-use uuid::Uuid;
 
 /// At most so many objects are composed in one call.
 const COMPOSE_SOURCES_MAX: usize = 32;
@@ -114,7 +113,7 @@ pub(super) async fn rewrite(inside: &mut Inside<'_>, source: &Named, target: &Na
         "done": done_bytes == size,
     });
     if done_bytes < size {
-        let token = Uuid::new_v4().simple().to_string();
+        let token = inside.world().unique_id();
         let generation = object.generation;
         let rewriting = Rewriting { generation, source: source.clone(), target: target.clone(), done_bytes };
         inside.shared.rewrites.0.lock().insert(token.clone(), rewriting);

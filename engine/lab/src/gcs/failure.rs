@@ -5,7 +5,7 @@
 use super::wire::Answer;
 use super::xml::error_document;
 use crate::door::Refusal;
-use crate::world::WorldError;
+use crate::world::{Hold, WorldError};
 use serde_json::json;
 
 /// How an error is written.
@@ -135,11 +135,26 @@ impl From<WorldError> for Failure {
             WorldError::BadDigest(_) => invalid("BadDigest"),
             WorldError::SizeMismatch { .. } | WorldError::Invalid(_) => invalid("InvalidArgument"),
             WorldError::KeyLength => invalid("InvalidObjectName"),
-            WorldError::Held => {
-                let message = "Object is under active hold or retention and cannot be deleted, overwritten or archived until it is removed or expires.";
-                Self::new(403, "retentionPolicyNotMet", "ObjectUnderActiveHold", message)
-            }
+            WorldError::Held(hold) => held(*hold),
             WorldError::Discarded => Self::new(500, "backendError", "InternalError", error.to_string()),
+        }
+    }
+}
+
+/// In Google's words; which hold it is only they tell.
+fn held(hold: Hold) -> Failure {
+    let under = |name: &str| {
+        let message = format!("Object is under active {name} hold and cannot be deleted, overwritten or archived until hold is removed.");
+        Failure::new(403, "objectUnderActiveHold", "ObjectUnderActiveHold", message)
+    };
+    match hold {
+        Hold::Temporary | Hold::Legal => under("Temporary"),
+        Hold::EventBased => under("Event-Based"),
+        Hold::Retention(until) => {
+            let message = format!(
+                "Object is subject to object's retention configuration and cannot be deleted, overwritten or archived until {until}."
+            );
+            Failure::new(403, "retentionPolicyNotMet", "RetentionPolicyNotMet", message)
         }
     }
 }

@@ -76,7 +76,7 @@ async fn media(inside: &mut Inside<'_>, bucket: &str) -> Result<Answer, Failure>
     let content_type = inside.call.owned_header("content-type");
     let planned = Planned::new(inside, bucket, &Map::new())?.or_content_type(content_type);
     let world = Arc::clone(inside.world());
-    let arrived = inside.call.content(&world).await?;
+    let arrived = inside.call.content(&world, inside.passage.receiving(None)).await?;
     planned.publish(inside, arrived)
 }
 
@@ -88,5 +88,10 @@ async fn multipart(inside: &mut Inside<'_>, bucket: &str) -> Result<Answer, Fail
     let planned = Planned::new(inside, bucket, &resource)?.or_content_type(media.header("content-type").map(str::to_owned));
     let mut intake = inside.world().intake(&[]);
     intake.push(media.content);
-    planned.publish(inside, intake.finish())
+    let arrived = intake.finish();
+    let mut receiving = inside.passage.receiving(None);
+    receiving.name(&planned.key);
+    receiving.push(arrived.content.size());
+    receiving.whole(arrived.md5);
+    planned.publish(inside, arrived)
 }

@@ -43,6 +43,7 @@ fn query(inside: &Inside<'_>) -> Result<ListQuery, Failure> {
         after: None,
         delimiter: bytes("delimiter").unwrap_or_default(),
         max: page_items(inside)?,
+        behind: inside.passage.behind(),
     })
 }
 

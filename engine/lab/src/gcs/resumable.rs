@@ -16,7 +16,6 @@ use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
 use tokio::sync::Mutex as AsyncMutex;
-use uuid::Uuid;
 
 /// Every chunk but the last is a multiple of so many bytes.
 const QUANTUM_BYTES: u64 = 256 * 1024;
@@ -81,7 +80,7 @@ pub(super) async fn start(inside: &mut Inside<'_>, bucket: &str) -> Result<Answe
     let field = &mut planned.described.attributes.content_type;
     *field = field.take().or(inside.call.owned_header("x-upload-content-type"));
     let total = inside.call.number("x-upload-content-length")?;
-    let id = Uuid::new_v4().simple().to_string();
+    let id = inside.world().unique_id();
     let origin = &inside.call.origin;
     let name = super::names::encode(&planned.key);
     let location = format!("{origin}/upload/storage/v1/b/{bucket}/o?uploadType=resumable&name={name}&upload_id={id}");

@@ -5,7 +5,7 @@
 
 use super::failure::Failure;
 use super::names::decode;
-use crate::door::Door;
+use crate::door::{Door, Receiving};
 use crate::world::{Arrived, Body as Stored, Chunks, World, WorldError};
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST};
@@ -113,13 +113,16 @@ impl Call {
         parse_json(&document)
     }
 
-    /// The body, digested as it arrives.
-    pub(super) async fn content(&mut self, world: &World) -> Result<Arrived, Failure> {
+    /// The body, digested and written down as it arrives.
+    pub(super) async fn content(&mut self, world: &World, mut receiving: Receiving) -> Result<Arrived, Failure> {
         let mut intake = world.intake(&[]);
         while let Some(chunk) = self.body.next().await? {
+            receiving.push(u64::try_from(chunk.len()).expect("a buffer's length fits in 64 bits"));
             intake.push(chunk);
         }
-        Ok(intake.finish())
+        let arrived = intake.finish();
+        receiving.whole(arrived.md5);
+        Ok(arrived)
     }
 }
 

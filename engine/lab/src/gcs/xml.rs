@@ -132,7 +132,7 @@ async fn put(inside: &mut Inside<'_>, named: &Named) -> Result<Answer, Failure> 
     let announced = Announced::from_headers(inside.call)?;
     let conditions = inside.passage.conditions(conditions::from_goog_headers(inside.call)?);
     let world = Arc::clone(inside.world());
-    let arrived = inside.call.content(&world).await?;
+    let arrived = inside.call.content(&world, inside.passage.receiving(None)).await?;
     announced.check(&arrived, world.honours())?;
     let new = NewObject {
         attributes: Arc::new(described.attributes),

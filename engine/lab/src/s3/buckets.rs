@@ -1,12 +1,12 @@
-//! Buckets, and what is known of an object beside its bytes: tags, legal hold, attributes.
+//! Buckets, and what is known of an object beside its bytes: tags and attributes.
 
 use super::batch::document_response;
 use super::failure::Failure;
 use super::headers;
 use super::listings::write_owner;
 use super::request::{Answer, Request};
-use super::xml::{Element, Xml};
-use crate::world::{Conditions, Object, Versioning, Which};
+use super::xml::Xml;
+use crate::world::{Conditions, Object, Versioning};
 use http::header::LAST_MODIFIED;
 use http::{Response, StatusCode};
 use s3s::Body;
@@ -124,27 +124,6 @@ fn replace_tags(request: &Request, tags: BTreeMap<String, String>) -> Result<(),
         Arc::make_mut(&mut object.attributes).tags = tags;
     })?;
     Ok(())
-}
-
-pub(crate) fn legal_hold(request: &Request) -> Answer {
-    let object = find(request)?;
-    let status = if object.holds.legal { "ON" } else { "OFF" };
-    Ok(document_response(Xml::document("LegalHold", |xml| xml.text("Status", status))))
-}
-
-pub(crate) async fn put_legal_hold(request: &mut Request) -> Answer {
-    let document: Element = request.document().await?;
-    let legal = match document.value("Status") {
-        Some("ON") => true,
-        Some("OFF") => false,
-        _ => return Err(Failure::malformed_xml()),
-    };
-    let which: Which = request.which()?;
-    let changed = request.world().update(request.bucket(), request.key(), which, &Conditions::NONE, |object| {
-        object.holds.legal = legal;
-    });
-    changed?;
-    Ok(Response::new(Body::empty()))
 }
 
 pub(crate) fn attributes(request: &Request) -> Answer {

@@ -99,7 +99,7 @@ impl From<WorldError> for Failure {
     fn from(error: WorldError) -> Self {
         let message = match &error {
             // S3 has no code of its own for it: only the text tells a lock from a missing right.
-            WorldError::Held => "Access Denied because object protected by object lock.".to_owned(),
+            WorldError::Held(_) => "Access Denied because object protected by object lock.".to_owned(),
             other => other.to_string(),
         };
         let (status, code) = match &error {
@@ -117,7 +117,7 @@ impl From<WorldError> for Failure {
             WorldError::BadDigest(_) => (400, "BadDigest"),
             WorldError::SizeMismatch { .. } | WorldError::Invalid(_) => (400, "InvalidRequest"),
             WorldError::KeyLength => (400, "KeyTooLongError"),
-            WorldError::Held => (403, "AccessDenied"),
+            WorldError::Held(_) => (403, "AccessDenied"),
             WorldError::Discarded => (500, "InternalError"),
         };
         let failure = Self::new(status, code, message);

@@ -1,7 +1,7 @@
 //! Headers of requests to what the world understands, and objects back to headers.
 
 use super::failure::Failure;
-use crate::world::{Attributes, Checksum, ChecksumAlgorithm, Conditions, Holds, Object, Tag, VersionId, Versioning};
+use crate::world::{Attributes, Checksum, ChecksumAlgorithm, Conditions, Holds, Object, RetentionMode, Tag, VersionId, Versioning};
 use http::header::{
     ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_TYPE, ETAG, EXPIRES, IF_MATCH,
     IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_UNMODIFIED_SINCE, LAST_MODIFIED,
@@ -76,7 +76,8 @@ pub(crate) fn checked_tags(tags: impl Iterator<Item = (String, String)>) -> Resu
 pub(crate) fn holds(headers: &HeaderMap) -> Holds {
     let until = text(headers, "x-amz-object-lock-retain-until-date").and_then(|text| text.parse().ok());
     let legal = text(headers, "x-amz-object-lock-legal-hold").is_some_and(|state| state == "ON");
-    Holds { legal, retain_until: until, ..Holds::default() }
+    let mode = text(headers, "x-amz-object-lock-mode").and_then(|mode| RetentionMode::parse(&mode)).unwrap_or_default();
+    Holds { legal, retain_until: until, mode, ..Holds::default() }
 }
 
 /// `If-*` of a read or of a write.
@@ -194,7 +195,7 @@ pub(crate) fn describe(object: &Object, versioning: Versioning, headers: &mut He
         set_named(headers, "x-amz-object-lock-legal-hold", "ON");
     }
     if let Some(until) = object.holds.retain_until {
-        set_named(headers, "x-amz-object-lock-mode", "GOVERNANCE");
+        set_named(headers, "x-amz-object-lock-mode", object.holds.mode.name());
         set_named(headers, "x-amz-object-lock-retain-until-date", until.to_string());
     }
     version(object.version, versioning, headers);

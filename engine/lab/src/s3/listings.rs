@@ -35,12 +35,13 @@ impl<'a> Page<'a> {
         })
     }
 
-    fn list(&self, after: Option<Vec<u8>>) -> ListQuery {
+    fn list(&self, request: &Request, after: Option<Vec<u8>>) -> ListQuery {
         ListQuery {
             prefix: self.prefix.to_vec(),
             delimiter: self.delimiter.to_vec(),
             max: self.max,
             after: after.filter(|after| !after.is_empty()),
+            behind: request.passage.behind(),
             ..ListQuery::default()
         }
     }
@@ -73,7 +74,7 @@ pub(crate) fn version_2(request: &Request) -> Answer {
         None => start_after.map(<[u8]>::to_vec),
     };
     let owner = page.query.text("fetch-owner") == Some("true");
-    let listing = request.world().list(request.bucket(), &page.list(after))?;
+    let listing = request.world().list(request.bucket(), &page.list(request, after))?;
     let etags = request.world().honours().listed_etags;
     Ok(document_response(Xml::document("ListBucketResult", |xml| {
         page.head(request, xml);
@@ -97,7 +98,7 @@ pub(crate) fn version_2(request: &Request) -> Answer {
 pub(crate) fn version_1(request: &Request) -> Answer {
     let page = Page::of(request)?;
     let marker = page.query.bytes("marker").unwrap_or_default();
-    let listing = request.world().list(request.bucket(), &page.list(Some(marker.to_vec())))?;
+    let listing = request.world().list(request.bucket(), &page.list(request, Some(marker.to_vec())))?;
     let etags = request.world().honours().listed_etags;
     Ok(document_response(Xml::document("ListBucketResult", |xml| {
         page.head(request, xml);
@@ -159,7 +160,7 @@ pub(crate) fn versions(request: &Request) -> Answer {
     let version_marker = page.query.text("version-id-marker").filter(|marker| !marker.is_empty());
     let after_version =
         version_marker.map(|text| VersionId::parse(text).ok_or_else(|| Failure::argument("Invalid version id specified"))).transpose()?;
-    let list = page.list(Some(key_marker.to_vec()));
+    let list = page.list(request, Some(key_marker.to_vec()));
     let listing = request.world().list_versions(request.bucket(), &list, after_version)?;
     Ok(document_response(Xml::document("ListVersionsResult", |xml| {
         page.head(request, xml);

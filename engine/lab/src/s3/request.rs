@@ -70,16 +70,22 @@ impl Request {
         let others = asked.filter(|asked| *asked != keep);
         let algorithms: Vec<ChecksumAlgorithm> = std::iter::once(keep).chain(others).collect();
         let mut intake = self.door.world().intake(&algorithms);
+        let upload = self.query().text("uploadId").map(str::to_owned);
+        let number = self.query().number("partNumber")?;
+        let mut receiving = self.passage.receiving(upload.as_deref().zip(number));
         while let Some(frame) = self.body.frame().await {
             let frame = frame.map_err(|error| broken_body(&error))?;
             if let Ok(chunk) = frame.into_data() {
-                self.door.count_received(u64::try_from(chunk.len()).expect("a slice length fits in 64 bits"));
+                let len = u64::try_from(chunk.len()).expect("a slice length fits in 64 bits");
+                self.door.count_received(len);
+                receiving.push(len);
                 intake.push(chunk);
             }
         }
         let trailers = self.trailers.as_ref().and_then(TrailingHeaders::take).unwrap_or_default();
         let announced = headers::announced(&self.headers).or_else(|| headers::announced(&trailers));
         let mut arrived = intake.finish();
+        receiving.whole(arrived.md5);
         let honours = self.world().honours();
         if let Some(md5) = self.header("content-md5").filter(|_| honours.content_md5) {
             check_md5(&md5, arrived.md5)?;

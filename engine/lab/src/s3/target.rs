@@ -40,6 +40,8 @@ pub(crate) enum Verb {
     GetObjectAttributes,
     GetObjectLegalHold,
     PutObjectLegalHold,
+    GetObjectRetention,
+    PutObjectRetention,
     Unknown,
 }
 
@@ -64,7 +66,7 @@ impl Verb {
             Self::ListParts => Op::ListParts,
             Self::GetObjectTagging | Self::PutObjectTagging | Self::DeleteObjectTagging => Op::Tags,
             Self::GetObjectAttributes => Op::Attributes,
-            Self::GetObjectLegalHold | Self::PutObjectLegalHold => Op::Patch,
+            Self::GetObjectLegalHold | Self::PutObjectLegalHold | Self::GetObjectRetention | Self::PutObjectRetention => Op::Patch,
             Self::ListBuckets
             | Self::HeadBucket
             | Self::CreateBucket
@@ -212,11 +214,11 @@ fn object_verb(method: &Method, query: &Query, headers: &HeaderMap) -> Verb {
         Method::GET if query.has("tagging") => Verb::GetObjectTagging,
         Method::GET if query.has("attributes") => Verb::GetObjectAttributes,
         Method::GET if query.has("legal-hold") => Verb::GetObjectLegalHold,
-        Method::GET if query.has("retention") => Verb::Unknown,
+        Method::GET if query.has("retention") => Verb::GetObjectRetention,
         Method::GET => Verb::GetObject,
         Method::PUT if query.has("tagging") => Verb::PutObjectTagging,
         Method::PUT if query.has("legal-hold") => Verb::PutObjectLegalHold,
-        Method::PUT if query.has("retention") => Verb::Unknown,
+        Method::PUT if query.has("retention") => Verb::PutObjectRetention,
         Method::PUT if query.has("uploadId") && copies => Verb::UploadPartCopy,
         Method::PUT if query.has("uploadId") => Verb::UploadPart,
         Method::PUT if copies => Verb::CopyObject,

@@ -1,6 +1,10 @@
 //! The server over real connections, spoken to in raw HTTP: what a friendly client library would smooth over is what matters here.
 
 #![allow(clippy::unwrap_used)]
+
+mod locks;
+mod scripted;
+
 use super::*;
 use crate::fault::{Action, Occurrence, Op, Rule};
 use crate::world::{Checksum, ChecksumAlgorithm, Content, Honours, Limits, checksum_of};

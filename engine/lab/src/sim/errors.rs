@@ -41,7 +41,7 @@ pub(super) fn from_world(error: WorldError) -> StoreError {
         WorldError::PreconditionFailed(_) | WorldError::NotModified => ErrorKind::Conflict,
         WorldError::BadDigest(_) | WorldError::SizeMismatch { .. } => ErrorKind::Corrupt,
         WorldError::KeyLength => ErrorKind::Unfit,
-        WorldError::Held => ErrorKind::Locked,
+        WorldError::Held(_) => ErrorKind::Locked,
         WorldError::Discarded => ErrorKind::Internal,
         WorldError::BucketExists
         | WorldError::BucketNotEmpty

@@ -45,7 +45,7 @@ impl Pages for SimPages {
         let passage = self.store.enter(Op::List, &prefix).await?;
         let world = self.store.world();
         let max = world.limits().page_items_max;
-        let query = ListQuery { prefix, after: self.after.clone(), max, ..ListQuery::default() };
+        let query = ListQuery { prefix, after: self.after.clone(), max, behind: passage.behind(), ..ListQuery::default() };
         let page = world.list(self.store.bucket(), &query).map_err(errors::from_world)?;
         passage.acknowledge().map_err(|_| errors::cut())?;
         let mut entries = Vec::with_capacity(page.objects.len());

@@ -1,6 +1,7 @@
 //! Writing to the simulated store: what is checked before anything is visible, and what the answers prove.
 
 use super::{Dialect, SimStore, errors, full_crc32c};
+use crate::door::Receiving;
 use crate::fault::Op;
 use crate::world::{
     Arrived, Asked, Attributes, ChecksumAlgorithm, ChecksumKind, Completion, Conditions, NamedPart, NewObject, NewUpload, Object,
@@ -50,13 +51,15 @@ impl SimStore {
     }
 
     /// Takes bytes in and compares them with the sum that came with them, where this world checks.
-    fn take_in(&self, bytes: &Rope, sum: &Sum) -> Result<Arrived> {
+    fn take_in(&self, bytes: &Rope, sum: &Sum, mut receiving: Receiving) -> Result<Arrived> {
         let mut intake = self.world().intake(&[]);
         for chunk in bytes.chunks() {
             intake.push(chunk.clone());
         }
         let arrived = intake.finish();
         self.door().count_received(arrived.content.size());
+        receiving.push(arrived.content.size());
+        receiving.whole(arrived.md5);
         if self.world().honours().checksums && arrived.content.crc32c() != sum.crc32c {
             return Err(StoreError::new(ErrorKind::Corrupt, "the content does not match its CRC-32C"));
         }
@@ -79,7 +82,7 @@ impl Write for SimStore {
     async fn put(&self, key: &Key, bytes: &Rope, sum: &Sum, md5: Option<[u8; 16]>, spec: &WriteSpec) -> Result<Written> {
         let name = self.fit(key)?;
         let passage = self.enter(Op::Put, &name).await?;
-        let arrived = self.take_in(bytes, sum)?;
+        let arrived = self.take_in(bytes, sum, passage.receiving(None))?;
         if self.world().honours().content_md5 && md5.is_some_and(|md5| md5 != arrived.md5) {
             return Err(StoreError::new(ErrorKind::Corrupt, "the content does not match its MD5"));
         }
@@ -104,7 +107,7 @@ impl Write for SimStore {
     async fn part(&self, upload: &Upload, part: Part, bytes: &Rope, sum: &Sum) -> Result<PartReceipt> {
         let name = self.full(&upload.key);
         let passage = self.enter(Op::PutPart, &name).await?;
-        let arrived = self.take_in(bytes, sum)?;
+        let arrived = self.take_in(bytes, sum, passage.receiving(Some((&upload.id, part.number))))?;
         let checks = self.world().honours().checksums;
         let checksum = checks.then(|| full_crc32c(arrived.content.crc32c()));
         let content = passage.stored(arrived.content);

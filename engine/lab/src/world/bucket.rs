@@ -4,10 +4,13 @@ use super::error::WorldError;
 use super::object::{Object, VersionId};
 use super::upload::Upload;
 use jiff::Timestamp;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 pub(crate) type Key = Box<[u8]>;
+
+/// So many of the latest changes of a bucket can be hidden from a listing. They keep what they replaced in memory.
+pub const CHANGES_KEPT_MAX: usize = 64;
 
 /// Whether a bucket keeps what is overwritten or deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,6 +43,8 @@ pub(crate) struct Bucket {
     pub(crate) uploads: BTreeMap<(Vec<u8>, String), Upload>,
     pub(crate) versioning: Versioning,
     pub(crate) created: Timestamp,
+    /// What the latest writes and deletes replaced, the oldest first.
+    changes: VecDeque<(Key, Option<Arc<Object>>)>,
 }
 
 /// All versions of a key; never empty.
@@ -66,7 +71,7 @@ impl Slot {
 
 impl Bucket {
     pub(crate) fn new(created: Timestamp) -> Self {
-        Self { keys: BTreeMap::new(), uploads: BTreeMap::new(), versioning: Versioning::Off, created }
+        Self { keys: BTreeMap::new(), uploads: BTreeMap::new(), versioning: Versioning::Off, created, changes: VecDeque::new() }
     }
 
     /// The live current version.
@@ -82,6 +87,7 @@ impl Bucket {
 
     /// Puts a version on top; without versioning it replaces what was there.
     pub(crate) fn push(&mut self, key: &[u8], object: Arc<Object>) {
+        self.remember(key);
         let versioning = self.versioning;
         let Some(slot) = self.keys.get_mut(key) else {
             self.keys.insert(key.into(), Slot { current: object, older: Vec::new() });
@@ -98,6 +104,20 @@ impl Bucket {
         }
     }
 
+    /// What the keys of the latest `behind` changes held before them.
+    pub(crate) fn before(&self, behind: usize) -> BTreeMap<&[u8], Option<&Arc<Object>>> {
+        let latest_first = self.changes.iter().rev().take(behind);
+        // The oldest of several changes of a key comes last, and stays.
+        latest_first.map(|(key, before)| (&**key, before.as_ref())).collect()
+    }
+
+    fn remember(&mut self, key: &[u8]) {
+        if self.changes.len() == CHANGES_KEPT_MAX {
+            self.changes.pop_front();
+        }
+        self.changes.push_back((key.into(), self.live(key).cloned()));
+    }
+
     /// The version that a write or an unversioned delete would destroy.
     pub(crate) fn destroyed_by_write(&self, key: &[u8]) -> Option<&Arc<Object>> {
         let slot = self.keys.get(key)?;
@@ -110,6 +130,9 @@ impl Bucket {
 
     /// Removes one version; the key goes with its last one.
     pub(crate) fn remove(&mut self, key: &[u8], generation: u64) {
+        if self.keys.get(key).is_some_and(|slot| slot.current.generation == generation) {
+            self.remember(key);
+        }
         let Some(slot) = self.keys.get_mut(key) else { return };
         if slot.current.generation != generation {
             slot.older.retain(|object| object.generation != generation);

@@ -1,6 +1,6 @@
 //! What the world refuses, in the world's own words. Each server translates it to its dialect.
 
-use super::object::VersionId;
+use super::object::{Hold, VersionId};
 
 /// Why an operation had no effect.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -59,8 +59,8 @@ pub enum WorldError {
     #[error("the key is empty or too long")]
     KeyLength,
     /// A hold or a retention protects the object.
-    #[error("the object is held")]
-    Held,
+    #[error("the object is under {0}")]
+    Held(Hold),
     /// The bytes were discarded when they were written.
     #[error("the content was discarded when it was written")]
     Discarded,

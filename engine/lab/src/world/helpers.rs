@@ -102,6 +102,26 @@ impl World {
         self.read(bucket, |bucket| Ok(bucket.uploads.len())).unwrap_or_default()
     }
 
+    /// Makes all uploads of a bucket disappear with their parts, as a lifecycle rule or another client would; gives how many.
+    pub fn expire_uploads(&self, bucket: &str) -> usize {
+        self.expire(bucket, |_| true)
+    }
+
+    /// The same for the uploads of one key.
+    pub fn expire_uploads_of(&self, bucket: &str, key: impl AsRef<[u8]>) -> usize {
+        self.expire(bucket, |upload| upload == key.as_ref())
+    }
+
+    fn expire(&self, bucket: &str, chosen: impl Fn(&[u8]) -> bool) -> usize {
+        let expired = self.write(bucket, |bucket| {
+            let before = bucket.uploads.len();
+            bucket.uploads.retain(|(key, _), _| !chosen(key));
+            Ok(before - bucket.uploads.len())
+        });
+        // A bucket that does not exist has no uploads either.
+        expired.unwrap_or_default()
+    }
+
     /// What the bucket holds now, to be compared later.
     pub fn snapshot(&self, bucket: &str) -> Snapshot {
         Snapshot { objects: self.objects(bucket).into_iter().map(|(key, object)| (key, object.identity())).collect() }

@@ -4,6 +4,7 @@ use super::World;
 use super::bucket::{Bucket, Key, Slot};
 use super::error::WorldError;
 use super::object::{Object, VersionId};
+use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -22,6 +23,9 @@ pub struct ListQuery {
     pub delimiter: Vec<u8>,
     /// At most so many items: keys and common prefixes together.
     pub max: usize,
+    /// How many of the bucket's latest changes live objects are shown without; at most
+    /// [`CHANGES_KEPT_MAX`](super::CHANGES_KEPT_MAX). Versions are always shown as they are.
+    pub behind: usize,
 }
 
 /// A key and its live version.
@@ -97,10 +101,8 @@ fn list(bucket: &Bucket, query: &ListQuery) -> Listing {
     let mut page = Listing::default();
     let mut last: Option<Vec<u8>> = None;
     let mut cursor = Cursor::new(query);
-    while let Some((key, slot)) = cursor.next(bucket) {
-        if slot.current.is_marker() {
-            continue;
-        }
+    let view = View { bucket, before: bucket.before(query.behind) };
+    while let Some((key, object)) = cursor.next_live(&view) {
         let item = cursor.item(key);
         if item.is_already_passed(query) {
             cursor.skip(&item);
@@ -111,7 +113,7 @@ fn list(bucket: &Bucket, query: &ListQuery) -> Listing {
             break;
         }
         match &item {
-            Item::Key(key) => page.objects.push(Listed { key: key.clone(), object: Arc::clone(&slot.current) }),
+            Item::Key(key) => page.objects.push(Listed { key: key.clone(), object: Arc::clone(object) }),
             Item::Prefix(prefix) => page.prefixes.push(prefix.clone()),
         }
         cursor.skip(&item);
@@ -164,6 +166,38 @@ fn list_versions(bucket: &Bucket, query: &ListQuery, after_version: Option<Versi
     page
 }
 
+/// The live objects of a bucket, as they are or as they were.
+struct View<'a> {
+    bucket: &'a Bucket,
+    /// What keys held that have changed since; `None` where they held nothing.
+    before: BTreeMap<&'a [u8], Option<&'a Arc<Object>>>,
+}
+
+impl<'a> View<'a> {
+    /// The first live object at or after a position.
+    fn first(&self, from: Bound<&[u8]>) -> Option<(&'a [u8], &'a Arc<Object>)> {
+        let mut past: Option<&'a [u8]> = None;
+        loop {
+            let start = match past {
+                Some(key) => Bound::Excluded(key),
+                None => from,
+            };
+            let now = self.bucket.keys.range::<[u8], _>((start, Bound::Unbounded)).next().map(|(key, slot)| (&**key, slot));
+            let before = self.before.range::<[u8], _>((start, Bound::Unbounded)).next().map(|(key, object)| (*key, *object));
+            let (key, object) = match (now, before) {
+                (None, None) => return None,
+                (Some((key, slot)), before) if before.is_none_or(|(changed, _)| key < changed) => (key, Some(&slot.current)),
+                (_, Some((key, object))) => (key, object),
+                (Some((key, slot)), None) => (key, Some(&slot.current)),
+            };
+            match object.filter(|object| !object.is_marker()) {
+                Some(object) => return Some((key, object)),
+                None => past = Some(key),
+            }
+        }
+    }
+}
+
 enum Item {
     Key(Vec<u8>),
     Prefix(Vec<u8>),
@@ -201,18 +235,32 @@ impl<'a> Cursor<'a> {
     }
 
     fn next<'b>(&mut self, bucket: &'b Bucket) -> Option<(&'b Key, &'b Slot)> {
-        let start = match &self.position {
-            Bound::Included(key) => Bound::Included(key.as_slice()),
-            Bound::Excluded(key) => Bound::Excluded(key.as_slice()),
-            Bound::Unbounded => return None,
-        };
-        let (key, slot) = bucket.keys.range::<[u8], _>((start, Bound::Unbounded)).next()?;
-        let beyond = self.query.until.as_ref().is_some_and(|until| **key >= **until);
+        let (key, slot) = bucket.keys.range::<[u8], _>((self.start()?, Bound::Unbounded)).next()?;
+        self.advance(key).then_some((key, slot))
+    }
+
+    fn next_live<'b>(&mut self, view: &View<'b>) -> Option<(&'b [u8], &'b Arc<Object>)> {
+        let (key, object) = view.first(self.start()?)?;
+        self.advance(key).then_some((key, object))
+    }
+
+    /// Where to look for the next key; `None` when nothing can follow.
+    fn start(&self) -> Option<Bound<&[u8]>> {
+        match &self.position {
+            Bound::Included(key) => Some(Bound::Included(key)),
+            Bound::Excluded(key) => Some(Bound::Excluded(key)),
+            Bound::Unbounded => None,
+        }
+    }
+
+    /// Goes past a key, unless the query ends before it.
+    fn advance(&mut self, key: &[u8]) -> bool {
+        let beyond = self.query.until.as_ref().is_some_and(|until| *key >= **until);
         if beyond || !key.starts_with(&self.query.prefix) {
-            return None;
+            return false;
         }
         self.position = Bound::Excluded(key.to_vec());
-        Some((key, slot))
+        true
     }
 
     fn item(&self, key: &[u8]) -> Item {

@@ -6,6 +6,7 @@
 use super::body::Body;
 use super::checksum::Checksum;
 use super::content::Content;
+use super::error::WorldError;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -104,12 +105,73 @@ pub struct Holds {
     pub event_based: bool,
     /// Retained until then.
     pub retain_until: Option<Timestamp>,
+    /// Who may end the retention earlier.
+    pub mode: RetentionMode,
+}
+
+/// Who may end a retention earlier (S3 Object Lock, "Retention modes"). No request here bypasses either.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RetentionMode {
+    /// Whoever has the right to.
+    #[default]
+    Governance,
+    /// Nobody.
+    Compliance,
+}
+
+impl RetentionMode {
+    /// As S3 writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Governance => "GOVERNANCE",
+            Self::Compliance => "COMPLIANCE",
+        }
+    }
+
+    /// Reads what [`RetentionMode::name`] gives.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Governance, Self::Compliance].into_iter().find(|mode| mode.name() == text)
+    }
+}
+
+/// What forbids it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// S3 legal hold.
+    Legal,
+    /// GCS temporary hold.
+    Temporary,
+    /// GCS event-based hold.
+    EventBased,
+    /// A retention until then.
+    Retention(Timestamp),
+}
+
+impl fmt::Display for Hold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Legal => f.write_str("a legal hold"),
+            Self::Temporary => f.write_str("a temporary hold"),
+            Self::EventBased => f.write_str("an event-based hold"),
+            Self::Retention(until) => write!(f, "a retention until {until}"),
+        }
+    }
 }
 
 impl Holds {
-    /// Whether anything holds at that moment.
-    pub fn active(&self, now: Timestamp) -> bool {
-        self.legal || self.temporary || self.event_based || self.retain_until.is_some_and(|until| now < until)
+    /// What holds at that moment.
+    pub fn active(&self, now: Timestamp) -> Option<Hold> {
+        let retained = self.retain_until.filter(|until| now < *until).map(Hold::Retention);
+        let held = [(self.legal, Hold::Legal), (self.temporary, Hold::Temporary), (self.event_based, Hold::EventBased)];
+        held.into_iter().find(|(holds, _)| *holds).map(|(_, hold)| hold).or(retained)
+    }
+
+    /// Whether the version may go at that moment.
+    ///
+    /// # Errors
+    /// [`WorldError::Held`].
+    pub fn allow_removal(&self, now: Timestamp) -> Result<(), WorldError> {
+        self.active(now).map_or(Ok(()), |hold| Err(WorldError::Held(hold)))
     }
 }
 

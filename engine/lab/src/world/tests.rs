@@ -1,6 +1,9 @@
 //! Claims about the world that both dialects rely on.
 
 #![allow(clippy::unwrap_used)]
+
+mod stale;
+
 use super::*;
 use proptest::strategy::Strategy as _;
 
@@ -127,8 +130,8 @@ fn a_held_object_is_neither_deleted_nor_overwritten() {
     let world = world();
     put(&world, "k", "one", &Conditions::NONE).unwrap();
     world.update("b", b"k", Which::Current, &Conditions::NONE, |object| object.holds.temporary = true).unwrap();
-    assert_eq!(world.delete("b", b"k", Which::Current, &Conditions::NONE).unwrap_err(), WorldError::Held);
-    assert_eq!(put(&world, "k", "two", &Conditions::NONE).unwrap_err(), WorldError::Held);
+    assert_eq!(world.delete("b", b"k", Which::Current, &Conditions::NONE).unwrap_err(), WorldError::Held(Hold::Temporary));
+    assert_eq!(put(&world, "k", "two", &Conditions::NONE).unwrap_err(), WorldError::Held(Hold::Temporary));
     let freed = world.update("b", b"k", Which::Current, &Conditions::NONE, |object| object.holds.temporary = false).unwrap();
     assert_eq!(freed.metageneration, 3);
     world.delete("b", b"k", Which::Current, &Conditions::NONE).unwrap();
@@ -331,7 +334,7 @@ proptest::proptest! {
             world.put("b", key, NewObject::default(), &Conditions::NONE).unwrap();
         }
         let [from, until, after] = borders.try_into().unwrap();
-        let query = ListQuery { prefix: prefix.into_bytes(), from, until, after, delimiter: delimiter.into_bytes(), max };
+        let query = ListQuery { prefix: prefix.into_bytes(), from, until, after, delimiter: delimiter.into_bytes(), max, behind: 0 };
         proptest::prop_assert_eq!(paged(&world, &query), walked(&keys, &query));
     }
 }

@@ -12,7 +12,6 @@ use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 /// The highest part number of both clouds.
 pub const PART_NUMBER_MAX: u32 = 10_000;
@@ -110,8 +109,7 @@ impl World {
         if new.checksum.is_some_and(|checksum| !checksum.algorithm.supports(checksum.kind)) {
             return Err(WorldError::Invalid("the checksum type does not fit the algorithm"));
         }
-        let number = self.serial.fetch_add(1, Ordering::Relaxed);
-        let id = format!("{number:016x}{:016x}", super::body::mix(number));
+        let id = self.unique_id();
         let created = self.now();
         self.write(bucket, |bucket| {
             let upload = Upload { id: id.clone(), key: key.to_vec(), new, created, parts: BTreeMap::new() };

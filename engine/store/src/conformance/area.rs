@@ -125,6 +125,11 @@ impl<'a> Area<'a> {
         &self.subject.target
     }
 
+    /// The handle of a process that was started later.
+    pub(super) fn later(&self) -> &Arc<dyn Target> {
+        &self.subject.later
+    }
+
     /// A key of this area.
     pub(super) fn key(&self, tail: impl AsRef<[u8]>) -> Key {
         Key::new([self.directory.as_bytes(), tail.as_ref()].concat())

@@ -14,7 +14,7 @@ use crate::{Complete, PartReceipt, ProofSupport, Upload, When};
 const TAIL_BYTES: usize = 1_025;
 
 /// The smallest real parts, and an object of `whole` such parts and a short one.
-fn object(area: &Area<'_>, seed: u64, whole: usize) -> (u64, Vec<u8>) {
+pub(super) fn object(area: &Area<'_>, seed: u64, whole: usize) -> (u64, Vec<u8>) {
     let part_bytes = area.facts.parts.part_bytes_min;
     let size = usize::try_from(part_bytes).expect("the smallest part fits in memory") * whole + TAIL_BYTES;
     (part_bytes, noise(seed, size))

@@ -4,6 +4,7 @@ mod costs;
 mod faults;
 mod joined;
 mod locations;
+mod locks;
 
 use std::sync::Arc;
 

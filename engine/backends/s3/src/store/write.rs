@@ -60,7 +60,7 @@ impl Write for S3Store {
         let crc32c = sends.then(|| crc32c_to_base64(sum.crc32c));
         let put = PutPart { key: &name, upload: &upload.id, number: part.number, body: bytes, crc32c };
         let (inner, put) = (&self.inner, &put);
-        let stored = inner.run(|link| async move { inner.hot.put_part(&link, put).await }).await?;
+        let stored = inner.run(|link| async move { inner.hot.put_part(&link, put).await }).await.map_err(upload_gone)?;
         let tag = stored.etag.as_deref().ok_or_else(|| protocol("UploadPart answered without an ETag"))?;
         let checked = sends && known.facts.upload_proof == ProofSupport::Crc32c;
         let digests = Digests {

@@ -154,3 +154,33 @@ async fn a_stopped_server_answers_nobody() {
     server.stop().await;
     assert!(client.get(url.parse().unwrap()).await.is_err());
 }
+
+#[tokio::test]
+async fn bodies_of_writes_are_written_down_by_object_upload_and_part() {
+    let lab = Lab::start().await;
+    let counters = lab.server.requests();
+    counters.start_log();
+    lab.insert("media", "", "body").await.is(200);
+    lab.insert_with("", json!({"name": "named inside"}), "body").await.is(200);
+    lab.send(Method::PUT, &format!("/{BUCKET}/xml"), &[], "other").await.is(200);
+    let created = lab.send(Method::POST, &format!("/{BUCKET}/parts?uploads"), &[], "").await.is(200);
+    let id = created.element("UploadId").unwrap();
+    lab.send(Method::PUT, &format!("/{BUCKET}/parts?partNumber=7&uploadId={id}"), &[], "a part").await.is(200);
+    let seen: Vec<_> = counters.arrivals().into_iter().map(|one| (String::from_utf8(one.key).unwrap(), one.part, one.bytes)).collect();
+    let whole = |key: &str, bytes| (key.to_owned(), None, bytes);
+    let part = ("parts".to_owned(), Some((id.to_owned(), 7)), 6);
+    assert_eq!(seen, [whole("media", 4), whole("named inside", 4), whole("xml", 5), part]);
+    assert_eq!(counters.traffic(BUCKET).repeated_bytes(), 4);
+}
+
+#[tokio::test]
+async fn a_stale_page_is_that_of_before() {
+    let lab = Lab::start().await;
+    lab.seed("old", "x");
+    lab.seed("new", "x");
+    lab.world.faults().add(Rule::new(&[Op::List], Action::StaleList { behind: 1 }).once());
+    let listing = format!("/storage/v1/b/{BUCKET}/o");
+    let names = |listed: Value| -> Vec<Value> { listed["items"].as_array().unwrap().iter().map(|item| item["name"].clone()).collect() };
+    assert_eq!(names(lab.get(&listing).await.is(200).json()), ["old"]);
+    assert_eq!(names(lab.get(&listing).await.is(200).json()), ["new", "old"]);
+}

@@ -38,7 +38,7 @@ pub(super) async fn put_part(inside: &mut Inside<'_>, named: &Named, id: &str) -
     let number = number.ok_or_else(|| Failure::invalid("Part number must be an integer between 1 and 10000, inclusive."))?;
     let announced = Announced::from_headers(inside.call)?;
     let world = inside.world().clone();
-    let arrived = inside.call.content(&world).await?;
+    let arrived = inside.call.content(&world, inside.passage.receiving(Some((id, number)))).await?;
     announced.check(&arrived, world.honours())?;
     let (md5, hash) = (arrived.md5, crc32c_base64(&arrived.content));
     let content = inside.passage.stored(arrived.content);
