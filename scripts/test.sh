@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Every test of the project, with what it needs: installs and starts moto and a GCS emulator on loopback (from PyPI, into .venv/),
-# then runs the Rust tests, boto3, rclone and google-cloud-storage against the embedded servers, and the filters against rclone.
+# then runs the Rust tests, boto3, rclone and google-cloud-storage against the embedded servers, DuckDB over a manifest, and the
+# filters against rclone.
 #
 #   scripts/test.sh
 #
@@ -59,6 +60,13 @@ rust_tests() {
   fi
 }
 
+# A manifest as the engine writes it, read by a program that nobody here wrote.
+manifest_reader() {
+  local manifest=$STRANGERS/sample.parquet
+  cargo run --locked --quiet --package brigade-manifest --example sample -- "$manifest" || return 1
+  "$VENV/bin/python" -B tests/clients/manifest_duckdb.py "$manifest"
+}
+
 mkdir -p "$STRANGERS"
 for name in moto gcp-storage-emulator; do
   scripts/strangers.sh status "$name" | grep -q running,  || STARTED="$STARTED $name"
@@ -71,6 +79,8 @@ export NO_PROXY=127.0.0.1,localhost no_proxy=127.0.0.1,localhost
 rust_tests
 step "clients of strangers against the embedded servers" scripts/clients.sh
 count_lines '^clients: '
+step "DuckDB over a manifest" manifest_reader
+count_lines '^manifest by duckdb: [0-9]+ passed'
 step "filters against rclone" "$VENV/bin/python" -B tests/filter/compare_with_rclone.py
 count_lines '^[0-9]+ passed, [0-9]+ failed'
 

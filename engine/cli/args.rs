@@ -11,7 +11,8 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 pub use requests::{Concurrency, OneSideArgs, PayloadSigningArg, RequestArgs, S3Engine, SideArgs, parse_endpoint};
 pub use transfer::{
-    CheckArgs, CompareArg, FilterArgs, MetadataArg, PlanArgs, PlanMode, ServerSide, SyncArgs, TransferArgs, TuningArgs, VerifyArg,
+    CheckArgs, CompareArg, FilterArgs, MetadataArg, MigrateArgs, OutputArgs, PlanArgs, PlanMode, ServerSide, SyncArgs, TransferArgs,
+    TuningArgs, VerifyArg,
 };
 
 /// Moves buckets between clouds, proves every object, and only then deletes the originals.
@@ -81,13 +82,15 @@ pub enum Command {
     /// Copy, and with --delete also remove from TARGET what SOURCE lacks
     Sync(SyncArgs),
     /// Copy, prove every object, then delete the originals
-    Migrate(TransferArgs),
+    Migrate(MigrateArgs),
     /// Say what would happen and what it would cost; change nothing
     Plan(PlanArgs),
     /// Compare SOURCE and TARGET; change nothing
     Check(CheckArgs),
     /// List a location in key order
     Ls(LsArgs),
+    /// Show the jobs of a state directory: what ran last, and what is under way
+    Status(StatusArgs),
     /// Find and abort unfinished uploads and leftover staging objects
     Cleanup(CleanupArgs),
     /// Reach, authenticate and probe what an endpoint really honours
@@ -117,6 +120,14 @@ pub struct LsArgs {
     /// How it is reached.
     #[command(flatten)]
     pub side: OneSideArgs,
+}
+
+/// `status`.
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// Where progress is kept [default: $BRIGADE_STATE_DIR, else the user's state directory]
+    #[arg(long, value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
 }
 
 /// `cleanup`.

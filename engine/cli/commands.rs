@@ -6,6 +6,7 @@ pub mod doctor;
 pub mod lab;
 pub mod ls;
 pub mod reference;
+pub mod status;
 pub mod transfer;
 
 use std::process::ExitCode;

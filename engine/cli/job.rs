@@ -79,6 +79,7 @@ fn compare(arg: CompareArg) -> CompareMode {
         CompareArg::Checksum => CompareMode::Checksum,
         CompareArg::Size => CompareMode::Size,
         CompareArg::Modified => CompareMode::Modified,
+        CompareArg::Manifest => CompareMode::Manifest,
     }
 }
 

@@ -13,8 +13,10 @@ mod interrupt;
 mod job;
 mod logging;
 mod open;
+mod places;
 mod progress;
 mod report_file;
+mod state;
 mod summary;
 mod terminal;
 
@@ -52,6 +54,7 @@ async fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Migrate(args) => Box::pin(commands::transfer::migrate(&args, global)).await,
         Command::Plan(args) => Box::pin(commands::transfer::plan(&args, global)).await,
         Command::Check(args) => Box::pin(commands::transfer::check(&args, global)).await,
+        Command::Status(args) => commands::status::run(&args, global),
         Command::Ls(args) => commands::ls::run(&args, global).await,
         Command::Cleanup(args) => commands::cleanup::run(&args, global).await,
         Command::Doctor(args) => commands::doctor::run(&args, global).await,

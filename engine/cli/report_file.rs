@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use brigade_core::report::ReportHead;
 use brigade_pipeline::report::{Extras, write};
-use brigade_state::Ledger;
+use brigade_state::Journal;
 
 use crate::error::CliError;
 
@@ -38,9 +38,9 @@ impl ReportFile {
     }
 
     /// Writes the report and puts it in its place.
-    pub async fn finish(mut self, head: &ReportHead, extras: &Extras, ledger: &Ledger) -> Result<(), CliError> {
+    pub async fn finish(mut self, head: &ReportHead, extras: &Extras, journal: &dyn Journal) -> Result<(), CliError> {
         let mut output = BufWriter::new(self.file.take().expect("only `finish` takes the file, and it takes the report with it"));
-        write(&mut output, head, extras, ledger).await.map_err(|error| {
+        write(&mut output, head, extras, journal).await.map_err(|error| {
             let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
             cannot_write(&self.path, &format!("{error}{cause}"))
         })?;

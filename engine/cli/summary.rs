@@ -5,18 +5,30 @@ use std::fmt::Write;
 
 use brigade_core::job::{Effect, Job, Mode};
 use brigade_core::report::{FailureRecord, ReportHead, RunOutcome};
+use brigade_pipeline::approval::{DeletePlan, WrittenPlan};
 use brigade_pipeline::forecast::Forecast;
 use brigade_pipeline::report::Extras;
+use brigade_state::WrittenManifest;
 use indicatif::{HumanBytes, HumanCount};
 
 /// Failures shown on the terminal; the report file has all.
 pub const FAILURES_SHOWN_MAX: usize = 20;
 
+/// What the run leaves for later.
+pub struct Kept<'a> {
+    /// The manifest of a clean run.
+    pub manifest: Option<&'a WrittenManifest>,
+    /// A delete plan that was written.
+    pub plan: Option<&'a WrittenPlan>,
+    /// What was to happen to originals.
+    pub deletes: &'a DeletePlan,
+}
+
 /// Writes the summary of a finished run.
-pub fn summary(head: &ReportHead, extras: &Extras, job: &Job, failures: &[FailureRecord], failures_total: u64) -> String {
+pub fn summary(head: &ReportHead, extras: &Extras, job: &Job, kept: &Kept<'_>, failures: &[FailureRecord], failures_total: u64) -> String {
     let mut text = String::new();
     // Writing to a string cannot fail.
-    let _ = fill(&mut text, head, extras, job, failures, failures_total);
+    let _ = fill(&mut text, head, extras, job, kept, failures, failures_total);
     text
 }
 
@@ -25,6 +37,7 @@ fn fill(
     head: &ReportHead,
     extras: &Extras,
     job: &Job,
+    kept: &Kept<'_>,
     failures: &[FailureRecord],
     failures_total: u64,
 ) -> std::fmt::Result {
@@ -35,7 +48,7 @@ fn fill(
     if objects.listed == 0 && matches!(head.outcome, RunOutcome::Done | RunOutcome::Partial) {
         writeln!(text, "  note: the source holds no object that the filters let through; check its spelling if that is a surprise")?;
     }
-    let (copied, kept) = match (job.mode, job.effect) {
+    let (copied, unchanged) = match (job.mode, job.effect) {
         (Mode::Check, _) => ("", "equal"),
         (_, Effect::Dry) => ("to copy", "to keep"),
         (_, Effect::Real) => ("copied", "kept"),
@@ -43,14 +56,14 @@ fn fill(
     if !copied.is_empty() {
         writeln!(text, "  {copied:<9} {:>12} {:<7}  {:>12}", count(objects.copied), noun(objects.copied), bytes(head.totals.bytes.copied))?;
     }
-    writeln!(text, "  {kept:<9} {:>12} {}", count(objects.kept), noun(objects.kept))?;
+    writeln!(text, "  {unchanged:<9} {:>12} {}", count(objects.kept), noun(objects.kept))?;
     let failed = if job.mode == Mode::Check { "differ" } else { "failed" };
     for (name, number) in [("skipped", objects.skipped), (failed, objects.failed), ("unknown", objects.unknown)] {
         if number > 0 {
             writeln!(text, "  {name:<9} {:>12} {}", count(number), noun(number))?;
         }
     }
-    deletes(text, head, job, extras)?;
+    deletes(text, head, job, extras, kept)?;
     if job.mode != Mode::Check && job.effect == Effect::Real && objects.copied > 0 {
         proofs(text, head, extras)?;
     }
@@ -79,6 +92,14 @@ fn fill(
         requests.retried,
         requests.throttled
     )?;
+    if let Some(manifest) = kept.manifest {
+        writeln!(text, "  manifest: {} ({} {})", manifest.path.display(), count(manifest.rows), noun(manifest.rows))?;
+    }
+    if let (Some(plan), DeletePlan::Write(path)) = (kept.plan, kept.deletes) {
+        let path = path.display();
+        writeln!(text, "  delete plan: {path} ({} {}, blake3 {})", count(plan.objects), noun(plan.objects), plan.blake3)?;
+        writeln!(text, "  once it is reviewed, delete exactly these: give the same command with --approved {path} instead of --plan-out")?;
+    }
     list_failures(text, failures, failures_total)
 }
 
@@ -112,7 +133,7 @@ fn verb(head: &ReportHead, job: &Job) -> String {
     }
 }
 
-fn deletes(text: &mut String, head: &ReportHead, job: &Job, extras: &Extras) -> std::fmt::Result {
+fn deletes(text: &mut String, head: &ReportHead, job: &Job, extras: &Extras, kept: &Kept<'_>) -> std::fmt::Result {
     let objects = &head.totals.objects;
     match job.effect {
         Effect::Dry if objects.deleted_target > 0 => {
@@ -128,6 +149,7 @@ fn deletes(text: &mut String, head: &ReportHead, job: &Job, extras: &Extras) -> 
             RunOutcome::Done | RunOutcome::Partial if objects.deleted_source > 0 => {
                 extras.delete_rule.unwrap_or("each one conditional on the version that was proven")
             }
+            _ if kept.plan.is_some() => "they stay until the plan is approved",
             RunOutcome::Done => "there was none",
             RunOutcome::Refused => "a guard refused",
             _ if objects.deleted_source > 0 => "the rest is left",

@@ -4,6 +4,7 @@
 //! why, and what to do. Renew them with `INSTA_UPDATE=always cargo test --test cli`, and read every changed line as a user would.
 #![allow(clippy::unwrap_used, unreachable_pub, reason = "a test may panic, and a test crate has no outside")]
 
+mod against;
 mod config;
 mod failures;
 mod help;

@@ -72,7 +72,7 @@ impl Story {
         }
         text = text.replace(&self.lab.directory.path().canonicalize().unwrap().display().to_string(), "DIR");
         text = text.replace(&self.lab.directory.path().display().to_string(), "DIR");
-        text.lines().map(without_times).collect::<Vec<_>>().join("\n")
+        text.lines().map(|line| without_names(&without_times(line))).collect::<Vec<_>>().join("\n")
     }
 
     /// How many requests any of the four servers has seen.
@@ -95,6 +95,17 @@ fn without_times(line: &str) -> String {
         if is_time(bare) { word.replace(bare, "TIME") } else { word.to_owned() }
     });
     words.collect::<Vec<_>>().join(" ")
+}
+
+/// The directory of a job bears a digest of its places, and with them the servers' ports; a manifest bears the run's name.
+fn without_names(line: &str) -> String {
+    let replaced = |text: String, before: &str, letters: usize, name: &str| match text.split_once(before) {
+        Some((head, tail)) if tail.len() >= letters && tail.bytes().take(letters).all(|byte| byte.is_ascii_alphanumeric()) => {
+            format!("{head}{before}{name}{}", &tail[letters..])
+        }
+        _ => text,
+    };
+    replaced(replaced(line.to_owned(), "/jobs/", 16, "JOB"), "/manifest-", 26, "RUN")
 }
 
 /// A few objects of every kind: empty, small, and one in three parts.

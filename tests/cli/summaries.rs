@@ -65,6 +65,8 @@ async fn checks() {
     let typed = Arc::new(Attributes { content_type: Some("text/plain".into()), ..Attributes::default() });
     target.seed_object(BUCKET, "empty", NewObject { attributes: typed, ..NewObject::default() }).unwrap();
     story.tell(&["check", "one:data", "two:data"]).await.expect(1);
+    story.chapter("without what the copy left known");
+    story.tell(&["check", "one:data", "two:data", "--fresh", "--include", "large.bin"]).await.expect(1);
     story.tell(&["check", "one:data", "two:data", "--one-way", "--metadata", "none", "--include", "e*"]).await.expect(0);
     story.lab.s3_other.world().flip_stored_bit(BUCKET, "large.bin", 77).unwrap();
     story.tell(&["check", "one:data", "two:data", "--content", "--include", "large.bin"]).await.expect(1);

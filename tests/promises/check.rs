@@ -13,8 +13,11 @@ async fn flipped_at_rest(pair: Pair) {
         setting.run("copy", &[]).await.expect(0);
         setting.run("check", &["--content"]).await.expect(0);
         setting.target().flip_stored_bit(crate::support::BUCKET, key, 4_242).unwrap();
-        // S3 keeps no digest of a large original that its copy in parts could be compared with: that pair is never called equal.
-        let blind = setting.run_unjudged("check", &[]).await;
+        let blind = setting.run_unjudged("check", &[]).await.expect(0);
+        assert_eq!(blind.failures(), [], "versions and digests are as they were written");
+        // S3 keeps no digest of a large original that its copy in parts could be compared with: without the record of the copy
+        // that pair is never called equal.
+        let blind = setting.run_unjudged("check", &["--fresh"]).await;
         let unproven: Vec<_> = if pair == Pair::GcsToS3 { vec![] } else { vec![(LARGE.to_owned(), "unproven".to_owned())] };
         assert_eq!(blind.failures(), unproven, "digests are as they were written");
         let ran = setting.run_unjudged("check", &["--content"]).await.expect(1);

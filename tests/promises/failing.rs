@@ -17,7 +17,7 @@ for_pairs! {
     p02_every_first_call_may_be_throttled(S3ToS3, S3ToGcs, GcsToS3) = storm_of_first_calls;
     p02_a_storm_of_503_by_chance_is_weathered(S3ToS3, S3ToGcs) = storm_by_chance;
     p02_an_error_in_the_body_of_a_200_is_an_error(S3ToS3, S3ToGcs) = error_in_200;
-    p02_a_complete_that_always_fails_inside_a_200_leaves_nothing(S3ToS3, S3ToGcs) = always_error_in_200;
+    p12_an_upload_that_cannot_be_completed_is_ended_by_the_next_run(S3ToS3, S3ToGcs) = always_error_in_200;
     p02_stalls_end_an_attempt_and_not_the_run(S3ToS3, S3ToGcs, GcsToS3) = stalls;
     p03_a_delete_whose_acknowledgement_is_lost_is_counted_once(S3ToS3) = lost_delete;
     p03_deletes_that_fail_are_reported_and_their_originals_survive(S3ToS3, GcsToS3) = failed_deletes;
@@ -123,6 +123,7 @@ async fn always_error_in_200(pair: Pair) {
     assert!(setting.target().peek(BUCKET, LARGE).is_err());
     assert_eq!(ran.objects("deleted_source"), 0);
     setting.originals_are_there();
+    setting.next_run_leaves_no_upload().await;
 }
 
 async fn stalls(pair: Pair) {

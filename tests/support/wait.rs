@@ -1,6 +1,9 @@
 //! Waiting for a condition, with a deadline: the one place where a test may sleep between two looks.
 
-use std::time::Duration;
+#![allow(dead_code, unreachable_pub, reason = "each test crate uses its part of this")]
+
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
 
 /// Longest wait for anything; a slow machine must not fail a right program.
 const WAIT_TIME_MAX: Duration = Duration::from_secs(20);
@@ -19,5 +22,13 @@ pub fn until(what: &str, condition: impl Fn() -> bool) -> impl Future<Output = (
             }
         };
         assert!(tokio::time::timeout(WAIT_TIME_MAX, waiting).await.is_ok(), "{what}: not in time, at {place}");
+    }
+}
+
+/// Looks every few milliseconds until a look says that it was enough, or the instant has come: a seeded instant is what a test
+/// of kills is about, and what happened until then must have been seen.
+pub async fn looking_until(instant: Instant, mut look: impl FnMut() -> ControlFlow<()>) {
+    while look().is_continue() && Instant::now() < instant {
+        tokio::time::sleep(LOOK_TIME.min(instant.saturating_duration_since(Instant::now()))).await;
     }
 }

@@ -11,23 +11,17 @@ pub(crate) const SAFETY: &str = "docs/SAFETY.md";
 /// Promises p01..p14 of the design that must be written down, each with a test that bears its name.
 const PROMISES: std::ops::RangeInclusive<u8> = 1..=14;
 
-/// Promises whose machinery is not built yet: recovery after a kill, the journal, the fleet, the sweep. One that gets its test leaves this list.
-const NOT_YET: &[u8] = &[5, 6, 10, 12];
-
-/// Checks that each promise is on the page and that each built one has a test `fn pNN_...`.
+/// Checks that each promise is on the page and has a test `fn pNN_...`.
 pub(crate) fn promises(safety: &str, sources: &[Source]) -> Vec<Finding> {
     let tested: BTreeSet<u8> = sources.iter().flat_map(promise_tests).collect();
     let mut findings = Vec::new();
     for promise in PROMISES {
         let name = format!("p{promise:02}");
-        let proven = tested.contains(&promise);
-        if !NOT_YET.contains(&promise) && !safety.contains(&name) {
+        if !safety.contains(&name) {
             findings.push(Finding::whole(SAFETY, format!("promise {name} is not on the page")));
         }
-        match (proven, NOT_YET.contains(&promise)) {
-            (false, false) => findings.push(Finding::whole(SAFETY, format!("promise {name} has no test `fn {name}_...`"))),
-            (true, true) => findings.push(Finding::whole("tests/tidy/docs.rs", format!("{name} has its test: take it out of NOT_YET"))),
-            _ => {}
+        if !tested.contains(&promise) {
+            findings.push(Finding::whole(SAFETY, format!("promise {name} has no test `fn {name}_...`")));
         }
     }
     findings
@@ -171,12 +165,12 @@ fn names(line: &str, word: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Link, NOT_YET, PROMISES, anchors, check_links, links, promises, stands_alone};
+    use super::{Link, PROMISES, anchors, check_links, links, promises, stands_alone};
     use crate::source::Source;
 
     fn all_tests(without: u8) -> Vec<Source> {
-        let built = PROMISES.filter(|promise| !NOT_YET.contains(promise) && *promise != without);
-        let text: String = built.map(|promise| format!("#[test]\nfn p{promise:02}_holds() {{}}\n")).collect();
+        let text: String =
+            PROMISES.filter(|promise| *promise != without).map(|promise| format!("#[test]\nfn p{promise:02}_holds() {{}}\n")).collect();
         vec![Source::new("engine/x/src/a.rs", &text)]
     }
 
@@ -191,8 +185,6 @@ mod tests {
         assert_eq!(promises(&page(0), &all_tests(3)).len(), 1);
         let not_a_test = Source::new("engine/x/src/b.rs", "fn p03_helper() {}");
         assert_eq!(promises(&page(0), &[all_tests(3), vec![not_a_test]].concat_all()).len(), 1);
-        let early = Source::new("engine/x/src/b.rs", "#[tokio::test]\nasync fn p05_kill() {}");
-        assert_eq!(promises(&page(0), &[all_tests(0), vec![early]].concat_all()).len(), 1);
     }
 
     trait ConcatAll {

@@ -9,7 +9,8 @@ use crate::rules::Finding;
 pub(crate) const FLOORS: &[(&str, &[&str])] = &[
     ("brigade-core", &[]),
     ("brigade-store", &["brigade-core"]),
-    ("brigade-state", &["brigade-core", "brigade-store"]),
+    ("brigade-manifest", &["brigade-core"]),
+    ("brigade-state", &["brigade-core", "brigade-store", "brigade-manifest"]),
     ("brigade-http", &["brigade-core", "brigade-store"]),
     ("brigade-s3", &["brigade-core", "brigade-store", "brigade-http"]),
     ("brigade-gcs", &["brigade-core", "brigade-store", "brigade-http"]),

@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use brigade_core::compare::{CompareMode, CompareRules, DigestSource, Purpose};
-use brigade_core::diff::{DiffRules, Existing, Extra, Next, Sorted, both, next, only_source, only_target};
+use brigade_core::diff::{DiffRules, Existing, Extra, Next, Sorted, Trust, both, next, only_source, only_target};
 use brigade_core::digest::{Rolling, Sum, Wanted};
 use brigade_core::filter::{Case, Filter};
 use brigade_core::limits::{
@@ -67,7 +67,7 @@ fn join(source: Vec<Entry>, target: Vec<Entry>, rules: &DiffRules) -> usize {
             Next::End => return busy,
             Next::Source => only_source(take(&mut source, &mut source_order), rules),
             Next::Target => only_target(take(&mut target, &mut target_order), rules),
-            Next::Both => both(take(&mut source, &mut source_order), take(&mut target, &mut target_order), rules),
+            Next::Both => both(take(&mut source, &mut source_order), take(&mut target, &mut target_order), None, Trust::Usual, rules),
         };
         busy += usize::from(!matches!(black_box(action), Action::Keep { .. }));
     }

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 
 use super::requests::SideArgs;
 
-/// `copy`, `migrate`, and the part that all transfers share.
+/// `copy`, and the part that all transfers share.
 #[derive(Debug, Args)]
 pub struct TransferArgs {
     /// Where objects come from
@@ -40,6 +40,20 @@ pub struct SyncArgs {
     /// Also remove from TARGET what the filters exclude
     #[arg(long, requires = "delete")]
     pub delete_excluded: bool,
+    /// What all transfers share.
+    #[command(flatten)]
+    pub transfer: TransferArgs,
+}
+
+/// `migrate`.
+#[derive(Debug, Args)]
+pub struct MigrateArgs {
+    /// Delete nothing: write the originals that would be deleted into a file, to be reviewed
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["approved", "dry_run"])]
+    pub plan_out: Option<PathBuf>,
+    /// Delete exactly what a reviewed plan lists, and nothing if any of it has changed
+    #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
+    pub approved: Option<PathBuf>,
     /// What all transfers share.
     #[command(flatten)]
     pub transfer: TransferArgs,
@@ -79,6 +93,9 @@ pub struct CheckArgs {
     /// Ignore what only TARGET has
     #[arg(long)]
     pub one_way: bool,
+    /// Whether both sides still hold exactly the versions that this manifest lists
+    #[arg(long, value_name = "MANIFEST", conflicts_with_all = ["content", "compare"])]
+    pub against: Option<PathBuf>,
     /// What all transfers share.
     #[command(flatten)]
     pub transfer: TransferArgs,
@@ -177,7 +194,7 @@ pub struct TuningArgs {
 /// `--compare`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum CompareArg {
-    /// What both listings give; else size and time
+    /// What earlier runs left known; else what both listings give; else size and time
     Auto,
     /// A stored checksum of both sides
     Checksum,
@@ -185,6 +202,8 @@ pub enum CompareArg {
     Size,
     /// Size, and the source is newer
     Modified,
+    /// What the last runs left known: kept if both versions are unchanged, else copied
+    Manifest,
 }
 
 /// `--verify`.
@@ -225,6 +244,12 @@ pub struct OutputArgs {
     /// Where progress is kept [default: $BRIGADE_STATE_DIR, else the user's state directory]
     #[arg(long, value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
+    /// Ignore what earlier runs of the same job left: start over from the listings
+    #[arg(long)]
+    pub fresh: bool,
+    /// Also put the manifest of a clean run (Parquet) here
+    #[arg(long, value_name = "FILE")]
+    pub manifest_out: Option<PathBuf>,
     /// Write the report, with every failure, as JSON
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::compare::{DifferBy, SameBy};
-use crate::{Entry, ErrorKind, Identity, Key};
+use crate::{Entry, ErrorKind, Identity, Key, Known};
 
 /// The plan for one key. Each key of either listing gets exactly one.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,6 +32,8 @@ pub enum Action {
         source: Entry,
         /// The target's object.
         target: Entry,
+        /// What earlier runs left of the key.
+        known: Option<Box<Known>>,
     },
     /// Only the target has it, and it stays.
     Leave {
@@ -72,6 +74,7 @@ impl CopyReason {
             Self::Different(DifferBy::Size) => "size differs",
             Self::Different(DifferBy::Digest(_)) => "content differs",
             Self::Different(DifferBy::Newer) => "source is newer",
+            Self::Different(DifferBy::Changed) => "changed since it was last the same",
             Self::Different(DifferBy::Unproven) => "cannot be compared",
         }
     }

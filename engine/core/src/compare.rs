@@ -6,6 +6,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::digest::{Agreement, Algorithm, Digests};
+use crate::known::{Known, Standing};
+use crate::outcome::Proof;
 use crate::{Entry, Identity};
 
 /// `--compare`.
@@ -21,6 +23,8 @@ pub enum CompareMode {
     Size,
     /// Size, and the source is newer.
     Modified,
+    /// Only what earlier runs left known: both versions unchanged, or copied.
+    Manifest,
 }
 
 /// What the comparison is for.
@@ -68,12 +72,19 @@ pub enum SameBy {
     SizeAndTime,
     /// Equal sizes.
     Size,
+    /// Both versions are those that an earlier run found to be the same, by this proof.
+    Known(Option<Proof>),
 }
 
 impl SameBy {
-    /// Whether the contents were compared, not only sizes and times.
-    pub fn is_proof(self) -> bool {
-        matches!(self, Self::Digest(_) | Self::Etag)
+    /// How the contents are known to be equal; `None` where only sizes and times were compared.
+    pub fn proof(self) -> Option<Proof> {
+        match self {
+            Self::Digest(algorithm) => Some(Proof::Stored(algorithm)),
+            Self::Etag => Some(Proof::Stored(Algorithm::Md5)),
+            Self::Known(proof) => proof,
+            Self::SizeAndTime | Self::Size => None,
+        }
     }
 }
 
@@ -87,6 +98,8 @@ pub enum DifferBy {
     Digest(Algorithm),
     /// The source was written after the target.
     Newer,
+    /// One of them is another version than when they were last known to be the same.
+    Changed,
     /// Nothing to compare by.
     Unproven,
 }
@@ -102,14 +115,21 @@ pub enum Comparison {
     Ask,
 }
 
-/// Compares two entries of one key by what the listings say.
-pub fn compare(source: &Entry, target: &Entry, rules: &CompareRules) -> Comparison {
+/// Compares two entries of one key by what the listings say and by what is known of the key from earlier runs.
+pub fn compare(source: &Entry, target: &Entry, known: Option<&Known>, rules: &CompareRules) -> Comparison {
     if source.size != target.size {
         return Comparison::Different(DifferBy::Size);
     }
     match rules.mode {
         CompareMode::Size => return Comparison::Same(SameBy::Size),
         CompareMode::Modified => return by_time(source, target),
+        CompareMode::Manifest => return by_record(source, target, known, rules).unwrap_or(Comparison::Different(DifferBy::Unproven)),
+        // People who check want the two compared now, as far as that goes; a run wants to be quick where it can be sure.
+        CompareMode::Auto if rules.purpose != Purpose::Check => {
+            if let Some(same @ Comparison::Same(_)) = by_record(source, target, known, rules) {
+                return same;
+            }
+        }
         CompareMode::Auto | CompareMode::Checksum => {}
     }
     match source.digests.agreement(&target.digests) {
@@ -123,20 +143,35 @@ pub fn compare(source: &Entry, target: &Entry, rules: &CompareRules) -> Comparis
     if asking_helps(source, target, rules) {
         return Comparison::Ask;
     }
-    undecided(source, target, rules)
+    undecided(source, target, known, rules)
 }
 
 /// Decides what [`compare`] left open, with the digests that were fetched or computed for both sides.
-pub fn settle(source: &Entry, target: &Entry, source_digests: Digests, target_digests: Digests, rules: &CompareRules) -> Comparison {
-    match source_digests.agreement(&target_digests) {
+pub fn settle(pair: (&Entry, &Entry), known: Option<&Known>, digests: (Digests, Digests), rules: &CompareRules) -> Comparison {
+    match digests.0.agreement(&digests.1) {
         Agreement::Same(algorithm) => Comparison::Same(SameBy::Digest(algorithm)),
         Agreement::Different(algorithm) => Comparison::Different(DifferBy::Digest(algorithm)),
-        Agreement::Unknown => undecided(source, target, rules),
+        Agreement::Unknown => undecided(pair.0, pair.1, known, rules),
     }
 }
 
-/// Nothing comparable exists.
-fn undecided(source: &Entry, target: &Entry, rules: &CompareRules) -> Comparison {
+/// What an earlier run's record says; `None` where there is none, or where it was not found out well enough for the purpose.
+fn by_record(source: &Entry, target: &Entry, known: Option<&Known>, rules: &CompareRules) -> Option<Comparison> {
+    let known = known?;
+    let suffices = rules.purpose == Purpose::Plan || known.proof.is_some_and(Proof::allows_delete);
+    match known.standing(source, target) {
+        Standing::Changed => Some(Comparison::Different(DifferBy::Changed)),
+        Standing::Unchanged => suffices.then_some(Comparison::Same(SameBy::Known(known.proof))),
+    }
+}
+
+/// Nothing comparable exists in the two stores themselves.
+fn undecided(source: &Entry, target: &Entry, known: Option<&Known>, rules: &CompareRules) -> Comparison {
+    if rules.mode == CompareMode::Auto
+        && let Some(recorded) = by_record(source, target, known, rules)
+    {
+        return recorded;
+    }
     match (rules.mode, rules.purpose) {
         (CompareMode::Checksum, _) | (_, Purpose::PlanProven | Purpose::Check) => Comparison::Different(DifferBy::Unproven),
         _ => by_time(source, target),
@@ -191,7 +226,7 @@ mod tests {
     #[test]
     fn a_different_size_is_always_a_difference() {
         for mode in [CompareMode::Auto, CompareMode::Checksum, CompareMode::Size, CompareMode::Modified] {
-            let result = compare(&entry(1, A, 0), &entry(2, A, 9), &rules(mode, Purpose::Plan));
+            let result = compare(&entry(1, A, 0), &entry(2, A, 9), None, &rules(mode, Purpose::Plan));
             assert_eq!(result, Comparison::Different(DifferBy::Size));
         }
     }
@@ -199,19 +234,19 @@ mod tests {
     #[test]
     fn auto_prefers_digests_to_times() {
         let auto = rules(CompareMode::Auto, Purpose::Plan);
-        assert_eq!(compare(&entry(1, A, 9), &entry(1, A, 0), &auto), Comparison::Same(SameBy::Digest(Algorithm::Md5)));
-        assert_eq!(compare(&entry(1, A, 0), &entry(1, B, 9), &auto), Comparison::Different(DifferBy::Digest(Algorithm::Md5)));
+        assert_eq!(compare(&entry(1, A, 9), &entry(1, A, 0), None, &auto), Comparison::Same(SameBy::Digest(Algorithm::Md5)));
+        assert_eq!(compare(&entry(1, A, 0), &entry(1, B, 9), None, &auto), Comparison::Different(DifferBy::Digest(Algorithm::Md5)));
         let composite = format!("{A}-2");
-        assert_eq!(compare(&entry(1, &composite, 9), &entry(1, &composite, 0), &auto), Comparison::Same(SameBy::Etag));
-        assert_eq!(compare(&entry(1, &composite, 9), &entry(1, A, 0), &auto), Comparison::Different(DifferBy::Newer));
-        assert_eq!(compare(&entry(1, &composite, 0), &entry(1, A, 0), &auto), Comparison::Same(SameBy::SizeAndTime));
+        assert_eq!(compare(&entry(1, &composite, 9), &entry(1, &composite, 0), None, &auto), Comparison::Same(SameBy::Etag));
+        assert_eq!(compare(&entry(1, &composite, 9), &entry(1, A, 0), None, &auto), Comparison::Different(DifferBy::Newer));
+        assert_eq!(compare(&entry(1, &composite, 0), &entry(1, A, 0), None, &auto), Comparison::Same(SameBy::SizeAndTime));
     }
 
     #[test]
     fn p04_what_was_not_compared_is_never_called_equal_by_check_or_kept_for_deletion() {
         let composite = format!("{A}-2");
         for purpose in [Purpose::Check, Purpose::PlanProven] {
-            let result = compare(&entry(1, &composite, 0), &entry(1, A, 0), &rules(CompareMode::Auto, purpose));
+            let result = compare(&entry(1, &composite, 0), &entry(1, A, 0), None, &rules(CompareMode::Auto, purpose));
             assert_eq!(result, Comparison::Different(DifferBy::Unproven));
         }
     }
@@ -221,20 +256,20 @@ mod tests {
         let mut source = entry(1, &format!("{A}-2"), 0);
         let mut target = entry(1, &format!("{A}-3"), 0);
         let checksum = rules(CompareMode::Checksum, Purpose::Plan);
-        assert_eq!(compare(&source, &target, &checksum), Comparison::Different(DifferBy::Unproven));
+        assert_eq!(compare(&source, &target, None, &checksum), Comparison::Different(DifferBy::Unproven));
         source.checksum_kept = Some(Algorithm::Crc32c);
         target.checksum_kept = Some(Algorithm::Crc32c);
-        assert_eq!(compare(&source, &target, &checksum), Comparison::Ask);
-        assert_eq!(compare(&source, &target, &rules(CompareMode::Auto, Purpose::Plan)), Comparison::Same(SameBy::SizeAndTime));
+        assert_eq!(compare(&source, &target, None, &checksum), Comparison::Ask);
+        assert_eq!(compare(&source, &target, None, &rules(CompareMode::Auto, Purpose::Plan)), Comparison::Same(SameBy::SizeAndTime));
         let five = Digests::of_crc32c(5);
-        assert_eq!(settle(&source, &target, five, five, &checksum), Comparison::Same(SameBy::Digest(Algorithm::Crc32c)));
-        assert_eq!(settle(&source, &target, five, Digests::default(), &checksum), Comparison::Different(DifferBy::Unproven));
+        assert_eq!(settle((&source, &target), None, (five, five), &checksum), Comparison::Same(SameBy::Digest(Algorithm::Crc32c)));
+        assert_eq!(settle((&source, &target), None, (five, Digests::default()), &checksum), Comparison::Different(DifferBy::Unproven));
     }
 
     #[test]
     fn a_local_file_is_read_where_the_other_side_has_a_digest() {
         let local = CompareRules { target: DigestSource::Computed, ..rules(CompareMode::Auto, Purpose::Plan) };
-        assert_eq!(compare(&entry(1, A, 0), &entry(1, "", 0), &local), Comparison::Ask);
-        assert_eq!(compare(&entry(1, "", 9), &entry(1, "", 0), &local), Comparison::Different(DifferBy::Newer));
+        assert_eq!(compare(&entry(1, A, 0), &entry(1, "", 0), None, &local), Comparison::Ask);
+        assert_eq!(compare(&entry(1, "", 9), &entry(1, "", 0), None, &local), Comparison::Different(DifferBy::Newer));
     }
 }

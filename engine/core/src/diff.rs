@@ -6,9 +6,9 @@
 use std::cmp::Ordering;
 
 use crate::action::{Action, CopyReason};
-use crate::compare::{CompareRules, Comparison, compare};
+use crate::compare::{CompareMode, CompareRules, Comparison, Purpose, compare};
 use crate::entry::Availability;
-use crate::{Entry, ErrorKind, Key, KeyRules};
+use crate::{Entry, ErrorKind, Key, KeyRules, Known};
 
 /// Which side has the lower next key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +52,31 @@ pub struct DiffRules {
     pub target_prefix: Vec<u8>,
 }
 
+impl DiffRules {
+    /// How the entries of one key are compared: of a key that failed before and was not proven since, size and time say nothing.
+    /// That holds also where the job compares by nothing else.
+    pub fn of(&self, trust: Trust) -> CompareRules {
+        let purpose = match (trust, self.compare.purpose) {
+            (Trust::Usual, _) | (_, Purpose::Check) => return self.compare,
+            (Trust::Suspect, Purpose::Plan | Purpose::PlanProven) => Purpose::PlanProven,
+        };
+        let mode = match self.compare.mode {
+            CompareMode::Size | CompareMode::Modified => CompareMode::Auto,
+            mode => mode,
+        };
+        CompareRules { mode, purpose, ..self.compare }
+    }
+}
+
+/// What earlier runs left of a key, as far as it decides how it is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// Nothing is held against it.
+    Usual,
+    /// It failed and was not proven since.
+    Suspect,
+}
+
 /// Keys that only the target has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Extra {
@@ -86,19 +111,22 @@ pub fn only_target(target: Entry, rules: &DiffRules) -> Action {
     }
 }
 
-/// The action for a key that both sides have.
-pub fn both(source: Entry, target: Entry, rules: &DiffRules) -> Action {
+/// The action for a key that both sides have. `known` is what earlier runs left of it.
+pub fn both(source: Entry, target: Entry, known: Option<Known>, trust: Trust, rules: &DiffRules) -> Action {
     if rules.existing == Existing::Ignore {
         return Action::Keep { source, target, same: None };
     }
-    decided(compare(&source, &target, &rules.compare), source, target, rules)
+    match compare(&source, &target, known.as_ref(), &rules.of(trust)) {
+        Comparison::Ask => Action::Ask { source, target, known: known.map(Box::new) },
+        comparison => decided(comparison, source, target, rules),
+    }
 }
 
 /// Turns the result of a comparison into an action.
 pub fn decided(comparison: Comparison, source: Entry, target: Entry, rules: &DiffRules) -> Action {
     match comparison {
         Comparison::Same(same) => Action::Keep { source, target, same: Some(same) },
-        Comparison::Ask => Action::Ask { source, target },
+        Comparison::Ask => Action::Ask { source, target, known: None },
         Comparison::Different(by) if rules.existing == Existing::Immutable => Action::Refuse {
             source,
             kind: ErrorKind::Conflict,
@@ -152,7 +180,7 @@ impl Sorted {
 mod tests {
     use super::*;
     use crate::Identity;
-    use crate::compare::{CompareMode, DifferBy, DigestSource, Purpose};
+    use crate::compare::{DifferBy, DigestSource};
     use proptest::prelude::*;
     use std::collections::BTreeMap;
 
@@ -184,7 +212,7 @@ mod tests {
                 Next::End => return actions,
                 Next::Source => only_source(source.next().expect("peeked"), rules),
                 Next::Target => only_target(target.next().expect("peeked"), rules),
-                Next::Both => both(source.next().expect("peeked"), target.next().expect("peeked"), rules),
+                Next::Both => both(source.next().expect("peeked"), target.next().expect("peeked"), None, Trust::Usual, rules),
             };
             actions.push(action);
         }
@@ -228,12 +256,26 @@ mod tests {
     }
 
     #[test]
+    fn p04_size_and_time_are_no_evidence_for_a_key_that_failed() {
+        for mode in [CompareMode::Auto, CompareMode::Size, CompareMode::Modified] {
+            let mut rules = rules(Extra::Keep);
+            rules.compare.mode = mode;
+            let decide = |trust| both(entry("a", 1), entry("a", 1), None, trust, &rules);
+            assert!(matches!(decide(Trust::Usual), Action::Keep { .. }), "{mode:?}");
+            assert!(matches!(decide(Trust::Suspect), Action::Copy { .. }), "{mode:?}");
+        }
+    }
+
+    #[test]
     fn immutable_makes_a_difference_an_error_and_ignore_looks_away() {
         let immutable = DiffRules { existing: Existing::Immutable, ..rules(Extra::Keep) };
-        assert!(matches!(both(entry("a", 1), entry("a", 2), &immutable), Action::Refuse { kind: ErrorKind::Conflict, .. }));
+        assert!(matches!(
+            both(entry("a", 1), entry("a", 2), None, Trust::Usual, &immutable),
+            Action::Refuse { kind: ErrorKind::Conflict, .. }
+        ));
         let ignore = DiffRules { existing: Existing::Ignore, ..rules(Extra::Keep) };
-        assert!(matches!(both(entry("a", 1), entry("a", 2), &ignore), Action::Keep { same: None, .. }));
-        let replace = both(entry("a", 1), entry("a", 2), &rules(Extra::Keep));
+        assert!(matches!(both(entry("a", 1), entry("a", 2), None, Trust::Usual, &ignore), Action::Keep { same: None, .. }));
+        let replace = both(entry("a", 1), entry("a", 2), None, Trust::Usual, &rules(Extra::Keep));
         assert!(matches!(replace, Action::Copy { reason: CopyReason::Different(DifferBy::Size), .. }));
     }
 

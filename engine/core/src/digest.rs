@@ -27,6 +27,14 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
+    /// All of them.
+    pub const ALL: [Self; 6] = [Self::Crc32c, Self::Crc64nvme, Self::Crc32, Self::Md5, Self::Sha1, Self::Sha256];
+
+    /// Reads what [`Algorithm::name`] says.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|algorithm| algorithm.name() == name)
+    }
+
     /// The name as reports and headers write it.
     pub fn name(self) -> &'static str {
         match self {

@@ -1,9 +1,10 @@
 //! What did happen to a key.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::compare::DifferBy;
-use crate::{Algorithm, ErrorKind, Identity, Key};
+use crate::{Algorithm, Digests, ErrorKind, Identity, Key};
 
 /// How an object is known to have arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +22,34 @@ impl Proof {
     /// Whether an original may be deleted on the strength of this.
     pub fn allows_delete(self) -> bool {
         !matches!(self, Self::Transport)
+    }
+
+    /// The one text form that files keep: `transport`, `stored:ALGORITHM`, `content:ALGORITHM`.
+    pub fn to_text(self) -> String {
+        let mut text = String::new();
+        self.write_text(&mut text);
+        text
+    }
+
+    /// Appends [`Proof::to_text`] to `text`: for whoever writes many, and keeps the buffer.
+    pub fn write_text(self, text: &mut String) {
+        let (kind, algorithm) = match self {
+            Self::Transport => ("transport", None),
+            Self::Stored(algorithm) => ("stored:", Some(algorithm)),
+            Self::Content(algorithm) => ("content:", Some(algorithm)),
+        };
+        text.push_str(kind);
+        text.push_str(algorithm.map_or("", Algorithm::name));
+    }
+
+    /// Reads what [`Proof::to_text`] writes, and nothing else.
+    pub fn from_text(text: &str) -> Option<Self> {
+        match text.split_once(':') {
+            None if text == "transport" => Some(Self::Transport),
+            Some(("stored", name)) => Algorithm::from_name(name).map(Self::Stored),
+            Some(("content", name)) => Algorithm::from_name(name).map(Self::Content),
+            _ => None,
+        }
     }
 }
 
@@ -46,6 +75,8 @@ pub enum Done {
         source: Identity,
         /// Whether contents were compared.
         proof: Option<Proof>,
+        /// What the next run should know of the pair; `None` where it is known already, or where nobody looked.
+        news: Option<Box<Pair>>,
     },
     /// Left alone on purpose or because it cannot be copied.
     Skipped(Failure),
@@ -89,6 +120,25 @@ pub struct Copied {
     pub source_proof: Option<Algorithm>,
     /// Metadata that the target cannot carry, by name.
     pub dropped: Vec<String>,
+    /// Size in bytes of the version that was read.
+    pub size: u64,
+    /// Digests of the bytes that passed.
+    pub digests: Digests,
+    /// When the version that was read was written.
+    pub source_modified: Option<Timestamp>,
+}
+
+/// What is worth knowing of two versions that were found to be the same.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pair {
+    /// The target's version.
+    pub target: Identity,
+    /// Size of both in bytes.
+    pub size: u64,
+    /// Digests of the content, as far as they are known.
+    pub digests: Digests,
+    /// When the source's version was written.
+    pub source_modified: Option<Timestamp>,
 }
 
 /// Why a key was not copied.
@@ -148,8 +198,33 @@ impl From<DifferBy> for DifferenceKind {
     fn from(by: DifferBy) -> Self {
         match by {
             DifferBy::Size => Self::Size,
-            DifferBy::Digest(_) | DifferBy::Newer => Self::Content,
+            DifferBy::Digest(_) | DifferBy::Newer | DifferBy::Changed => Self::Content,
             DifferBy::Unproven => Self::Unproven,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_proof_has_a_text_of_its_own_that_leads_back() {
+        let of_digests = Algorithm::ALL.into_iter().flat_map(|algorithm| [Proof::Stored(algorithm), Proof::Content(algorithm)]);
+        let proofs: Vec<Proof> = of_digests.chain([Proof::Transport]).collect();
+        let texts: BTreeSet<String> = proofs.iter().map(|proof| proof.to_text()).collect();
+        assert_eq!(texts.len(), proofs.len());
+        for proof in proofs {
+            assert_eq!(Proof::from_text(&proof.to_text()), Some(proof));
+        }
+        assert_eq!(Proof::Stored(Algorithm::Crc32c).to_text(), "stored:crc32c");
+    }
+
+    #[test]
+    fn other_texts_are_no_proof() {
+        for foreign in ["", "transport:", "Transport", "stored", "stored:", "stored:crc", "content:MD5", "stored:crc32c:"] {
+            assert_eq!(Proof::from_text(foreign), None, "{foreign}");
         }
     }
 }

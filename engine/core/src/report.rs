@@ -302,7 +302,7 @@ mod tests {
         let failure = Failure { kind: ErrorKind::Denied, message: "x".into() };
         let mut totals = Totals::default();
         for result in [
-            Done::Kept { source: Identity::etag("a"), proof: None },
+            Done::Kept { source: Identity::etag("a"), proof: None, news: None },
             Done::Skipped(failure.clone()),
             Done::Failed(failure),
             Done::Unknown,

@@ -12,4 +12,5 @@ pub mod gcs;
 pub mod s3;
 pub mod server;
 pub mod sim;
+pub mod sim_state;
 pub mod world;

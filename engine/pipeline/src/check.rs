@@ -1,6 +1,6 @@
 //! `check`: the same path, with the transfer replaced by a comparison. It changes nothing.
 
-use brigade_core::compare::{Comparison, DifferBy, SameBy, compare};
+use brigade_core::compare::{Comparison, DifferBy, SameBy};
 use brigade_core::diff::DiffRules;
 use brigade_core::job::MetadataPolicy;
 use brigade_core::outcome::{DifferenceKind, Done};
@@ -34,20 +34,30 @@ fn describe(by: DifferBy) -> &'static str {
         DifferBy::Size => "the sizes differ",
         DifferBy::Digest(_) => "the digests of the contents differ",
         DifferBy::Newer => "the source was written after the target",
+        DifferBy::Changed => "one of them is another version than when they were last the same",
         DifferBy::Unproven => "source and target hold no digest that can be compared",
     }
 }
 
 /// Compares a key that both sides have, by as much as the job asks for.
 pub(crate) async fn pair(action: Action, rules: &DiffRules, cx: &Ctx) -> Outcome {
-    let (source, target) = match action {
-        Action::Keep { source, target, .. } | Action::Ask { source, target } => (source, target),
+    let (source, target, known) = match action {
+        Action::Keep { source, target, same } => (source, target, Known::Decided(same)),
+        Action::Ask { source, target, known } => (source, target, Known::Open(known)),
         other => return of_unpaired(other),
     };
-    match compared(&source, &target, rules, cx).await {
+    match compared(&source, &target, known, rules, cx).await {
         Ok(done) => of(&source, done),
         Err(error) => of(&source, Done::Failed(cx.failure("cannot compare", error))),
     }
+}
+
+/// How far the join got with a pair.
+enum Known {
+    /// The listings, or what earlier runs left, decided it.
+    Decided(Option<SameBy>),
+    /// Digests must be asked for.
+    Open(Option<Box<brigade_core::Known>>),
 }
 
 /// Only pairs come here; anything else would be a defect, and is reported as undecided instead of equal.
@@ -55,31 +65,27 @@ fn of_unpaired(action: Action) -> Outcome {
     Outcome { key: action.key().clone(), size: 0, result: Done::Unknown }
 }
 
-async fn compared(source: &Entry, target: &Entry, rules: &DiffRules, cx: &Ctx) -> Result<Done> {
-    let proof = match cx.job.content {
-        true => match same_content(source, target, cx).await? {
-            true => Some(Proof::Content(Algorithm::Crc32c)),
-            false => return Ok(difference_of(DifferenceKind::Content, "the bytes differ")),
-        },
-        false => match by_digest(source, target, rules, cx).await? {
-            Comparison::Different(by) => return Ok(difference_of(by.into(), describe(by))),
-            Comparison::Same(SameBy::Digest(algorithm)) => Some(Proof::Stored(algorithm)),
-            Comparison::Same(SameBy::Etag) => Some(Proof::Stored(Algorithm::Md5)),
-            Comparison::Same(_) | Comparison::Ask => None,
-        },
+async fn compared(source: &Entry, target: &Entry, known: Known, rules: &DiffRules, cx: &Ctx) -> Result<Done> {
+    let proof = if cx.job.content {
+        if !same_content(source, target, cx).await? {
+            return Ok(difference_of(DifferenceKind::Content, "the bytes differ"));
+        }
+        Some(Proof::Content(Algorithm::Crc32c))
+    } else {
+        match known {
+            Known::Decided(same) => same.and_then(SameBy::proof),
+            Known::Open(known) => match ask(source, target, known.as_deref(), rules, cx).await? {
+                Comparison::Different(by) => return Ok(difference_of(by.into(), describe(by))),
+                Comparison::Same(same) => same.proof(),
+                Comparison::Ask => None,
+            },
+        }
     };
     let fields = metadata_differences(source, target, cx).await?;
     if !fields.is_empty() {
         return Ok(difference_of(DifferenceKind::Metadata, &format!("these differ: {}", fields.join(", "))));
     }
-    Ok(Done::Kept { source: source.identity.clone(), proof })
-}
-
-async fn by_digest(source: &Entry, target: &Entry, rules: &DiffRules, cx: &Ctx) -> Result<Comparison> {
-    match compare(source, target, &rules.compare) {
-        Comparison::Ask => ask(source, target, rules, cx).await,
-        decided => Ok(decided),
-    }
+    Ok(Done::Kept { source: source.identity.clone(), proof, news: None })
 }
 
 async fn same_content(source: &Entry, target: &Entry, cx: &Ctx) -> Result<bool> {

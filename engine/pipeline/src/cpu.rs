@@ -7,16 +7,31 @@ use tokio::sync::{mpsc, oneshot};
 use crate::limits::PARTS_AT_ONCE_MAX;
 use crate::memory::Held;
 
-/// Runs `work` on the lane.
-pub async fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    let (reply, answer) = oneshot::channel();
-    rayon::spawn(move || drop(reply.send(work())));
-    answer.await.expect("the lane finishes what it was given")
+/// Where slow digests are computed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CpuLane {
+    /// On `rayon`'s threads.
+    #[default]
+    Threads,
+    /// Where they are asked for: a simulation has one thread and its own time.
+    Inline,
 }
 
-/// The MD5 of a whole body.
-pub async fn md5(bytes: Rope) -> [u8; 16] {
-    run(move || feed(Md5::new(), &bytes).finalize().into()).await
+impl CpuLane {
+    /// Runs `work` on the lane.
+    pub async fn run<T: Send + 'static>(self, work: impl FnOnce() -> T + Send + 'static) -> T {
+        if self == Self::Inline {
+            return work();
+        }
+        let (reply, answer) = oneshot::channel();
+        rayon::spawn(move || drop(reply.send(work())));
+        answer.await.expect("the lane finishes what it was given")
+    }
+
+    /// The MD5 of a whole body.
+    pub async fn md5(self, bytes: Rope) -> [u8; 16] {
+        self.run(move || feed(Md5::new(), &bytes).finalize().into()).await
+    }
 }
 
 /// The MD5 of an object whose parts arrive in any order.
@@ -30,7 +45,7 @@ pub struct Md5Chain {
 
 impl Md5Chain {
     /// Expects the parts `1..=count`.
-    pub fn new(count: u32) -> Self {
+    pub fn new(count: u32, lane: CpuLane) -> Self {
         let (parts, mut arriving) = mpsc::channel(PARTS_AT_ONCE_MAX);
         let (reply, digest) = oneshot::channel();
         tokio::spawn(async move {
@@ -46,7 +61,7 @@ impl Md5Chain {
                         None => return,
                     }
                 };
-                state = run(move || feed(state, &bytes)).await;
+                state = lane.run(move || feed(state, &bytes)).await;
             }
             // Nobody waits any more where the copy failed.
             let _ = reply.send(state.finalize().into());
@@ -82,13 +97,13 @@ mod tests {
     #[tokio::test]
     async fn parts_in_any_order_give_the_digest_of_the_whole() {
         let budget = Budget::new(1 << 20);
-        let chain = Md5Chain::new(3);
+        let chain = Md5Chain::new(3, CpuLane::Threads);
         for (number, text) in [(3, "c"), (1, "a"), (2, "b")] {
             chain.push(number, Rope::from(text.as_bytes().to_vec()), budget.claim(1).await).await;
         }
-        let whole = md5(Rope::from(b"abc".to_vec())).await;
+        let whole = CpuLane::Threads.md5(Rope::from(b"abc".to_vec())).await;
         assert_eq!(chain.finish().await, Some(whole));
-        let short = Md5Chain::new(2);
+        let short = Md5Chain::new(2, CpuLane::Inline);
         short.push(1, Rope::empty(), budget.claim(1).await).await;
         assert_eq!(short.finish().await, None);
     }

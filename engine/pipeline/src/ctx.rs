@@ -5,15 +5,17 @@ use std::sync::OnceLock;
 
 use brigade_core::ErrorKind;
 use brigade_core::event::{Observer, Side};
-use brigade_core::job::Job;
+use brigade_core::job::{Effect, Job, Mode};
 use brigade_core::outcome::Failure;
 use brigade_core::verdict::{Operation, Verdict, judge};
-use brigade_state::{Ledger, LedgerError};
+use brigade_state::{Baseline, Journal, Note, StateError};
 use brigade_store::{Facts, Source, StoreError, Target};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
+use crate::cpu::CpuLane;
 use crate::memory::Budget;
+use crate::past::{Resumable, Retried, Suspects};
 
 /// One run's surroundings.
 pub struct Ctx {
@@ -27,17 +29,31 @@ pub struct Ctx {
     pub source_facts: Facts,
     /// What the target can do.
     pub target_facts: Facts,
-    /// The target's key prefix: it counts towards the length of a name.
-    pub target_prefix: Vec<u8>,
     /// The byte budget.
     pub budget: Budget,
+    /// Where slow digests are computed.
+    pub cpu: CpuLane,
     /// Who is told.
     pub observer: Arc<dyn Observer>,
-    /// Failures and waiting deletes.
-    pub ledger: Ledger,
+    /// Source and target as they were given, for people.
+    pub shown: (String, String),
+    /// The run's ULID.
+    pub run: Arc<str>,
+    /// What is written down while the run goes on.
+    pub journal: Arc<dyn Journal>,
+    /// What earlier runs left known.
+    pub baseline: Option<Arc<dyn Baseline>>,
+    /// How many of its records the last clean run left.
+    pub clean_records: Option<u64>,
+    /// Uploads that earlier runs left open.
+    pub resumable: Resumable,
+    /// Keys that failed in earlier runs and are not proven yet.
+    pub suspects: Suspects,
+    /// What became of those that were tried again before everything else.
+    pub retried: Retried,
     /// Set when no new work may begin: what is in flight is finished.
     pub stop: CancellationToken,
-    /// When the run began; ages are counted from here.
+    /// When the run began.
     pub now: Timestamp,
     /// Why the run cannot go on.
     pub fatal: OnceLock<Fatal>,
@@ -61,8 +77,8 @@ impl Fatal {
         Self { kind: error.kind, what: what.into(), message: error.message.clone() }
     }
 
-    /// From the ledger's error.
-    pub fn ledger(error: &LedgerError) -> Self {
+    /// From the journal's error.
+    pub fn state(error: &StateError) -> Self {
         let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
         Self { kind: ErrorKind::Disk, what: "cannot write down what was done".into(), message: format!("{error}{cause}") }
     }
@@ -82,6 +98,18 @@ impl Ctx {
             self.give_up(Fatal::new(what, &error));
         }
         Failure { kind: error.kind, message: error.message }
+    }
+
+    /// Whether this run leaves anything for the next one: a plan and a check do not.
+    pub fn keeps_state(&self) -> bool {
+        self.job.effect == Effect::Real && self.job.mode != Mode::Check
+    }
+
+    /// Notes something in the journal; a journal that cannot be written stops the run.
+    pub async fn note(&self, note: Note) {
+        if let Err(error) = self.journal.note(note).await {
+            self.give_up(Fatal::state(&error));
+        }
     }
 
     /// A side's name for messages.

@@ -4,6 +4,8 @@
 //! them and needs a token that only a clean run yields. The engine sees stores through the seams of `brigade-store` and
 //! never knows which provider it talks to.
 
+pub mod approval;
+mod approved;
 pub mod carry;
 pub mod check;
 pub mod counters;
@@ -12,12 +14,15 @@ pub mod ctx;
 pub mod delete;
 pub mod diff;
 pub mod forecast;
+pub mod guards;
 pub mod limits;
 pub mod list;
 pub mod memory;
+pub mod past;
 pub mod queue;
 pub mod record;
 pub mod report;
+pub mod retry;
 pub mod run;
 pub mod shard;
 pub mod transfer;

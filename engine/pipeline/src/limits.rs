@@ -22,8 +22,29 @@ pub const DELETES_AT_ONCE_MAX: usize = 4;
 /// How often an object whose digests disagree is copied before it fails: the first try and one more.
 pub const CORRUPT_TRIES_MAX: u32 = 2;
 
+/// Originals that must have been known before their absence says anything: of fewer, half may well go in a day.
+pub const SHRUNKEN_KNOWN_MIN: u64 = 10;
+
+/// How often a copy is read back before it counts as wrong.
+pub const READS_BACK_MAX: u32 = 2;
+
 /// Smallest claim on the byte budget, in bytes: what an object costs beside its body.
 pub const CLAIM_BYTES_MIN: u64 = 4_096;
 
-/// Rows read from the ledger at once when the report is written.
+/// Outcomes between two notes of how far a shard has come: about one a listing page.
+pub const CURSOR_OUTCOMES: u64 = 1_000;
+
+/// Uploads of earlier runs that can be gone on with: far more than a run has open at once; about 300 bytes each.
+pub const UPLOADS_RESUMED_MAX: usize = 10_000;
+
+/// Keys of the quarantine that are held by name, about 10 MiB; where there are more, every key counts as one of them.
+pub const SUSPECTS_MAX: usize = 100_000;
+
+/// Keys of the quarantine that are tried before the listings begin; the others are tried when the listings come to them.
+pub const RETRIED_FIRST_MAX: usize = 1_000;
+
+/// Rows of the originals that an approved delete plan is compared with at once.
+pub const APPROVED_ROWS_MAX: usize = 1_000;
+
+/// Rows read from the journal at once when the report is written.
 pub const REPORT_ROWS_MAX: usize = 1_000;

@@ -40,8 +40,10 @@ async fn pages(
     let mut sorted = Sorted::default();
     loop {
         let page = tokio::select! {
-            page = pages.next() => page?,
+            // In the order of writing: a simulation must go the same way twice.
+            biased;
             () = cx.stop.cancelled() => return Ok(ListingEnd::Cut),
+            page = pages.next() => page?,
         };
         let Some(mut entries) = page else {
             cx.observer.observe(&Event::ListingEnded(side));

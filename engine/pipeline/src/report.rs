@@ -1,12 +1,13 @@
-//! Writes the report: the sums, then every failure straight from the ledger, so that millions of failures need no memory.
+//! Writes the report: the sums, then every failure straight from the journal, so that millions of failures need no memory.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use brigade_core::report::{FailureRecord, ReportHead};
-use brigade_state::{Ledger, LedgerError};
+use brigade_state::{Journal, StateError};
 use serde::Serialize;
 
+use crate::approval::WrittenPlan;
 use crate::forecast::Forecast;
 use crate::limits::REPORT_ROWS_MAX;
 
@@ -15,7 +16,7 @@ use crate::limits::REPORT_ROWS_MAX;
 pub enum ReportError {
     /// The failures cannot be read back.
     #[error("the failures cannot be read back")]
-    Ledger(#[from] LedgerError),
+    Journal(#[from] StateError),
     /// The file cannot be written.
     #[error("the report cannot be written")]
     Io(#[from] io::Error),
@@ -31,6 +32,9 @@ pub struct Extras {
     /// Set where originals were deleted by a fresh look instead of a condition.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delete_rule: Option<&'static str>,
+    /// `migrate --plan-out`: the delete plan that was written instead of deleting.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delete_plan: Option<WrittenPlan>,
     /// `plan`: the requests of the run that is planned.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub forecast: Option<Forecast>,
@@ -43,7 +47,7 @@ pub struct Extras {
 }
 
 /// Writes the whole report as one JSON object.
-pub async fn write(output: &mut (dyn Write + Send), head: &ReportHead, extras: &Extras, ledger: &Ledger) -> Result<(), ReportError> {
+pub async fn write(output: &mut (dyn Write + Send), head: &ReportHead, extras: &Extras, journal: &dyn Journal) -> Result<(), ReportError> {
     let head = json(head)?;
     let extras = json(extras)?;
     // Both are objects: the braces between them go, the list of failures comes last.
@@ -55,7 +59,7 @@ pub async fn write(output: &mut (dyn Write + Send), head: &ReportHead, extras: &
     let mut after = 0;
     let mut separator = "";
     loop {
-        let rows = ledger.failures(after, REPORT_ROWS_MAX).await?;
+        let rows = journal.failures(after, REPORT_ROWS_MAX).await?;
         let Some((last, _)) = rows.last() else { break };
         after = *last;
         for (_, failure) in rows {
@@ -69,8 +73,8 @@ pub async fn write(output: &mut (dyn Write + Send), head: &ReportHead, extras: &
 }
 
 /// The first failures, for the terminal.
-pub async fn first_failures(ledger: &Ledger, limit: usize) -> Result<Vec<FailureRecord>, LedgerError> {
-    Ok(ledger.failures(0, limit).await?.into_iter().map(|(_, failure)| failure).collect())
+pub async fn first_failures(journal: &dyn Journal, limit: usize) -> Result<Vec<FailureRecord>, StateError> {
+    Ok(journal.failures(0, limit).await?.into_iter().map(|(_, failure)| failure).collect())
 }
 
 fn json<T: Serialize>(value: &T) -> io::Result<String> {

@@ -2,25 +2,35 @@
 
 use std::sync::{Arc, OnceLock};
 
-use brigade_core::compare::{CompareRules, Purpose};
+use brigade_core::compare::{CompareMode, CompareRules, Purpose};
 use brigade_core::diff::{DiffRules, Extra};
 use brigade_core::event::{Event, Observer, Phase, Side};
 use brigade_core::job::{Effect, Job, Mode};
+use brigade_core::known::Ending;
 use brigade_core::report::RunOutcome;
 use brigade_core::{ErrorKind, KeyRange, Shard};
-use brigade_state::{Ledger, LedgerError, Table};
+use brigade_state::journal::Table;
+use brigade_state::{Baseline, Journal, StateError};
 use brigade_store::{Delete, Facts, Honoured, ProbeFor, Source, Target};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
+use crate::approval::{DeletePlan, WrittenPlan};
+use crate::approved;
+use crate::cpu::CpuLane;
 use crate::ctx::{Ctx, Fatal};
-use crate::delete::{CleanRun, Deletes, NotClean, Tally, delete, refuses_migration};
+use crate::delete::{Deletes, delete, waiting};
+use crate::diff::Joined;
 use crate::forecast::cannot_carry;
+use crate::guards::{CleanRun, NotClean, Tally, refuses_migration};
 use crate::list::ListingEnd;
 use crate::memory::Budget;
+use crate::past::{Resumable, Resume, Retried, Suspects, upload_of};
 use crate::queue::{MemoryQueue, Queue};
 use crate::record::Recorded;
+use crate::retry::retry;
 use crate::shard;
+use crate::transfer::large::give_up;
 
 /// Builds the handle that deletes; it is called only with a clean run in hand.
 pub type Deleter = Box<dyn FnOnce(&CleanRun) -> Arc<dyn Delete> + Send>;
@@ -45,8 +55,22 @@ pub struct Run {
     pub job: Job,
     /// Who is told.
     pub observer: Arc<dyn Observer>,
-    /// Failures and waiting deletes.
-    pub ledger: Ledger,
+    /// Source and target as they were given, for people.
+    pub shown: (String, String),
+    /// The run's ULID.
+    pub id: Arc<str>,
+    /// What is written down while the run goes on.
+    pub journal: Arc<dyn Journal>,
+    /// What earlier runs left known.
+    pub baseline: Option<Arc<dyn Baseline>>,
+    /// How many records the last clean run left; what later runs added must not hide that the source has shrunk since.
+    pub clean_records: Option<u64>,
+    /// Whether uploads of earlier runs are gone on with.
+    pub resume: Resume,
+    /// What happens to originals after a clean run.
+    pub deletes: DeletePlan,
+    /// Where slow digests are computed.
+    pub cpu: CpuLane,
     /// Cancelled when no new work may begin.
     pub stop: CancellationToken,
     /// When the run begins.
@@ -68,6 +92,10 @@ pub struct Finished {
     pub peak_bytes: u64,
     /// What objects may have that the target cannot hold.
     pub cannot_carry: Vec<&'static str>,
+    /// The delete plan that was written instead of deleting.
+    pub plan: Option<WrittenPlan>,
+    /// Whether everything that the run saw counts: every listing ended, nothing failed, no guard refused.
+    pub ending: Ending,
 }
 
 /// Runs a job to its end. Every error is in the result: a run always has a report.
@@ -84,6 +112,10 @@ pub async fn run(run: Run, ends: Ends) -> Finished {
         return stopped(RunOutcome::Refused, Fatal { kind: ErrorKind::Unsupported, what: "migrate refused".into(), message });
     }
     let rules = Arc::new(diff_rules(&run.job, &source_facts, &target_facts, &ends.target_prefix));
+    let past = match past(&run).await {
+        Ok(past) => past,
+        Err(error) => return stopped(RunOutcome::Failed, Fatal::state(&error)),
+    };
     let cx = Arc::new(Ctx {
         budget: Budget::new(run.job.memory_bytes),
         job: fitted(run.job, &target_facts),
@@ -91,25 +123,57 @@ pub async fn run(run: Run, ends: Ends) -> Finished {
         target: ends.target,
         source_facts,
         target_facts,
-        target_prefix: ends.target_prefix,
+        cpu: run.cpu,
         observer: run.observer,
-        ledger: run.ledger,
+        shown: run.shown,
+        run: run.id,
+        journal: run.journal,
+        baseline: run.baseline,
+        clean_records: run.clean_records,
+        resumable: past.0,
+        suspects: past.1,
+        retried: Retried::default(),
         stop: run.stop,
         now: run.now,
         fatal: OnceLock::new(),
     });
-    let (recorded, listing) = shards(&rules, &cx).await;
+    let listed = shards(&rules, &cx).await;
     let mut finished = Finished {
         outcome: RunOutcome::Done,
-        recorded,
+        recorded: Recorded::default(),
         reason: None,
         delete_rule: None,
         peak_bytes: 0,
         cannot_carry: cannot_carry(&cx.source_facts, &cx.target_facts),
+        plan: None,
+        ending: Ending::Unclean,
     };
-    conclude(&mut finished, listing, &cx, ends.source_deleter, ends.target_deleter).await;
+    let deleters = Deleters { source: ends.source_deleter, target: ends.target_deleter, plan: run.deletes };
+    conclude(&mut finished, listed, &cx, deleters).await;
     finished.peak_bytes = cx.budget.peak_bytes();
     finished
+}
+
+/// Who deletes, and what.
+struct Deleters {
+    source: Option<Deleter>,
+    target: Option<Deleter>,
+    plan: DeletePlan,
+}
+
+/// Everything that the shards came to.
+struct Listed {
+    recorded: Recorded,
+    joined: Joined,
+    listing: ListingEnd,
+}
+
+/// What earlier runs left, where this one goes on with anything.
+async fn past(run: &Run) -> Result<(Resumable, Suspects), StateError> {
+    if run.job.effect == Effect::Dry || run.job.mode == Mode::Check {
+        return Ok(Default::default());
+    }
+    Ok((Resumable::load(&*run.journal, run.resume).await?, Suspects::load(&*run.journal).await?))
 }
 
 async fn probe_source(job: &Job, ends: &Ends) -> Result<Facts, Fatal> {
@@ -148,8 +212,10 @@ fn diff_rules(job: &Job, source: &Facts, target: &Facts, target_prefix: &[u8]) -
         Mode::Migrate => Purpose::PlanProven,
         Mode::Copy | Mode::Sync => Purpose::Plan,
     };
+    // Where the bytes of both sides are read anyway, only a different size decides without them.
+    let mode = if job.content { CompareMode::Size } else { job.compare };
     DiffRules {
-        compare: CompareRules { mode: job.compare, purpose, source: source.digests, target: target.digests },
+        compare: CompareRules { mode, purpose, source: source.digests, target: target.digests },
         extra: if job.mode == Mode::Sync && job.delete_extra { Extra::Delete } else { Extra::Keep },
         existing: job.existing,
         target_keys: target.keys,
@@ -164,30 +230,34 @@ fn fitted(mut job: Job, target: &Facts) -> Job {
     job
 }
 
-async fn shards(rules: &Arc<DiffRules>, cx: &Arc<Ctx>) -> (Recorded, ListingEnd) {
+async fn shards(rules: &Arc<DiffRules>, cx: &Arc<Ctx>) -> Listed {
     cx.observer.observe(&Event::Phase(Phase::Copying));
+    if cx.keeps_state() {
+        retry(rules, cx).await;
+    }
     let queue = MemoryQueue::new([Shard { id: 0, range: KeyRange::all() }]);
-    let mut recorded = Recorded::default();
-    let mut listing = ListingEnd::Complete;
+    let mut listed = Listed { recorded: Recorded::default(), joined: Joined::default(), listing: ListingEnd::Complete };
     while let Some(next) = queue.take().await {
         let ended = shard::run(&next, rules, cx).await;
-        recorded.merge(&ended.recorded);
+        listed.recorded.merge(&ended.recorded);
+        listed.joined.merge(&ended.joined);
         if ended.listing == ListingEnd::Cut {
-            listing = ListingEnd::Cut;
+            listed.listing = ListingEnd::Cut;
         }
     }
-    (recorded, listing)
+    listed
 }
 
 /// From the outcomes to the outcome of the run, and to deletes where they are earned.
-async fn conclude(finished: &mut Finished, listing: ListingEnd, cx: &Ctx, source: Option<Deleter>, target: Option<Deleter>) {
+async fn conclude(finished: &mut Finished, listed: Listed, cx: &Ctx, deleters: Deleters) {
+    finished.recorded = listed.recorded;
     let objects = finished.recorded.totals.objects;
     if let Some(reason) = cx.fatal.get() {
         finished.outcome = RunOutcome::Failed;
         finished.reason = Some(reason.clone());
         return;
     }
-    if cx.stop.is_cancelled() || listing == ListingEnd::Cut {
+    if cx.stop.is_cancelled() || listed.listing == ListingEnd::Cut {
         finished.outcome = RunOutcome::Interrupted;
         return;
     }
@@ -197,55 +267,78 @@ async fn conclude(finished: &mut Finished, listing: ListingEnd, cx: &Ctx, source
         finished.reason = Some(Fatal { kind: ErrorKind::Internal, what: "the run contradicts itself".into(), message });
         return;
     }
+    sweep(cx).await;
     // Keys that only the target has stand among the differences, but not among the source's counts.
     let differing = cx.job.mode == Mode::Check && finished.recorded.differs > 0;
     if objects.failed + objects.skipped + objects.unknown > 0 || differing {
         finished.outcome = RunOutcome::Partial;
     }
     let waits = cx.job.effect == Effect::Real && (cx.job.mode == Mode::Migrate || cx.job.delete_extra);
-    if waits && let Err(error) = deletes(finished, listing, cx, source, target).await {
-        finished.outcome = RunOutcome::Failed;
-        finished.reason = Some(Fatal::ledger(&error));
+    if waits && let Err(reason) = deletes(finished, (listed.joined, listed.listing), cx, deleters).await {
+        finished.outcome = if reason.kind == ErrorKind::Conflict { RunOutcome::Refused } else { RunOutcome::Failed };
+        finished.reason = Some(reason);
+    }
+    let whole = matches!(finished.outcome, RunOutcome::Done | RunOutcome::Partial);
+    if whole && objects.failed + objects.unknown == 0 {
+        finished.ending = Ending::Clean;
     }
 }
 
-async fn deletes(
-    finished: &mut Finished,
-    listing: ListingEnd,
-    cx: &Ctx,
-    source: Option<Deleter>,
-    target: Option<Deleter>,
-) -> Result<(), LedgerError> {
+/// Gives up what earlier runs began and this one, having seen every key, did not go on with (p12). What the filters hide stays.
+async fn sweep(cx: &Ctx) {
+    for open in cx.resumable.rest() {
+        if cx.job.filter.includes_key(open.key.as_bytes()) {
+            give_up(cx, open.number, &upload_of(&open)).await;
+        }
+    }
+}
+
+/// Earns the right to delete, and uses it as the job says. An error is a refusal (a conflict) or a failure; nothing was deleted.
+async fn deletes(finished: &mut Finished, seen: (Joined, ListingEnd), cx: &Ctx, deleters: Deleters) -> Result<(), Fatal> {
+    let (joined, listing) = seen;
+    let waits = |table| async move { cx.journal.waiting(table).await.map_err(|error| Fatal::state(&error)) };
+    let originals = match &deleters.plan {
+        DeletePlan::Approved(path) => approved::count(path, cx).await?,
+        _ => waits(Table::Originals).await?,
+    };
     let tally = Tally {
         listing,
         objects: finished.recorded.totals.objects,
-        target_listed: finished.recorded.target_listed,
-        originals: cx.ledger.waiting(Table::Originals).await?,
-        extras: cx.ledger.waiting(Table::Extras).await?,
+        target_listed: joined.target_listed,
+        originals,
+        extras: waits(Table::Extras).await?,
+        known: joined.known.min(cx.clean_records.unwrap_or(u64::MAX)),
+        missing: joined.missing,
     };
     let token = match CleanRun::earn(&tally, &cx.job.guards) {
         Ok(token) => token,
         Err(NotClean::Unclean) => return Ok(()),
-        Err(NotClean::Refused(message)) => {
-            finished.outcome = RunOutcome::Refused;
-            finished.reason = Some(Fatal { kind: ErrorKind::Conflict, what: "a guard refused".into(), message });
-            return Ok(());
-        }
+        Err(NotClean::Refused(message)) => return Err(Fatal { kind: ErrorKind::Conflict, what: "a guard refused".into(), message }),
     };
+    if let DeletePlan::Write(path) = &deleters.plan {
+        finished.plan = Some(approved::write(path, cx).await?);
+        return Ok(());
+    }
     cx.observer.observe(&Event::Phase(Phase::Deleting));
     let mut failed = 0;
-    if let Some(deleter) = source.filter(|_| tally.originals > 0) {
+    if let Some(deleter) = deleters.source.filter(|_| tally.originals > 0) {
+        cx.journal.deleting().await.map_err(|error| Fatal::state(&error))?;
         if cx.source_facts.conditional_delete != Honoured::Yes {
             finished.delete_rule = Some("unconditional: each original was looked at right before its batch");
         }
         let (table, side, facts) = (Table::Originals, Side::Source, &cx.source_facts);
-        let done = delete(&token, &Deletes { table, side, handle: deleter(&token), look: &*cx.source, facts }, cx).await;
+        let deletes = Deletes { table, side, handle: deleter(&token), look: &*cx.source, facts };
+        let done = match &deleters.plan {
+            DeletePlan::Approved(path) => delete(&token, &deletes, approved::batches(path, cx)?, cx).await,
+            _ => delete(&token, &deletes, waiting(&deletes, cx), cx).await,
+        };
         finished.recorded.totals.objects.deleted_source = done.objects;
         failed += done.failed;
     }
-    if let Some(deleter) = target.filter(|_| tally.extras > 0) {
+    if let Some(deleter) = deleters.target.filter(|_| tally.extras > 0) {
         let (table, side, facts) = (Table::Extras, Side::Target, &cx.target_facts);
-        let done = delete(&token, &Deletes { table, side, handle: deleter(&token), look: &*cx.target, facts }, cx).await;
+        let deletes = Deletes { table, side, handle: deleter(&token), look: &*cx.target, facts };
+        let done = delete(&token, &deletes, waiting(&deletes, cx), cx).await;
         finished.recorded.totals.objects.deleted_target = done.objects;
         failed += done.failed;
     }
@@ -261,5 +354,14 @@ async fn deletes(
 }
 
 fn stopped(outcome: RunOutcome, reason: Fatal) -> Finished {
-    Finished { outcome, recorded: Recorded::default(), reason: Some(reason), delete_rule: None, peak_bytes: 0, cannot_carry: Vec::new() }
+    Finished {
+        outcome,
+        recorded: Recorded::default(),
+        reason: Some(reason),
+        delete_rule: None,
+        peak_bytes: 0,
+        cannot_carry: Vec::new(),
+        plan: None,
+        ending: Ending::Unclean,
+    }
 }

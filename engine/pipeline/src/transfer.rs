@@ -3,17 +3,18 @@
 //! Workers of the small lane move whole objects; workers of the large lane move one object each, its parts in parallel. So
 //! one 5 TiB object never starves a million small ones, nor the reverse. The byte budget spans both.
 
-mod large;
+pub(crate) mod large;
 mod small;
 
 use std::sync::Arc;
 
 use async_channel::{Receiver, Sender};
+use brigade_core::compare::{Comparison, SameBy, settle};
 use brigade_core::diff::{DiffRules, decided};
 use brigade_core::job::{Effect, Mode};
-use brigade_core::outcome::{Copied, Done, Failure, Planned};
+use brigade_core::outcome::{Copied, Done, Failure, Pair, Planned};
 use brigade_core::parts::{PartPlan, plan};
-use brigade_core::{Action, Entry, ErrorKind, Identity, Outcome, Proof};
+use brigade_core::{Action, Algorithm, Digests, Entry, ErrorKind, Identity, Known, Outcome, Proof};
 use brigade_store::{Head, Result, StoreError, When};
 
 use crate::check;
@@ -33,6 +34,12 @@ pub async fn transfer(actions: Receiver<Action>, rules: Arc<DiffRules>, outcomes
     }
     while let Ok(action) = actions.recv().await {
         // The lanes live as long as their senders, which live here.
+        if let Some(outcome) = retried(&action, &cx) {
+            if outcomes.send(outcome).await.is_err() {
+                break;
+            }
+            continue;
+        }
         let sent = match lane_of(&action, &cx) {
             Lane::Now => outcomes.send(without_bytes(action, &cx)).await.is_ok(),
             Lane::Small => small.send(action).await.is_ok(),
@@ -47,6 +54,16 @@ pub async fn transfer(actions: Receiver<Action>, rules: Arc<DiffRules>, outcomes
         if let Err(panicked) = ended {
             std::panic::resume_unwind(panicked.into_panic());
         }
+    }
+}
+
+/// What became of the key when it was tried before the listings began.
+fn retried(action: &Action, cx: &Ctx) -> Option<Outcome> {
+    match action {
+        Action::Copy { source, .. } | Action::Keep { source, .. } | Action::Ask { source, .. } | Action::Refuse { source, .. } => {
+            cx.retried.take(&source.key, &source.identity)
+        }
+        Action::Leave { .. } | Action::Remove { .. } => None,
     }
 }
 
@@ -82,15 +99,7 @@ fn without_bytes(action: Action, cx: &Ctx) -> Outcome {
         Action::Copy { source, replaces, reason } if check => check::difference(&source, replaces.is_some(), reason),
         Action::Copy { source, reason, .. } => outcome(&source, Done::Planned { what: Planned::Copy, why: reason.name() }),
         Action::Keep { source, .. } if dry => outcome(&source, Done::Planned { what: Planned::Keep, why: "the same" }),
-        Action::Keep { source, same, .. } => {
-            let proof = same.and_then(kept_proof);
-            if cx.job.mode == Mode::Migrate && proof.is_none() {
-                let message = "its copy was not compared by content, so the original stays".to_owned();
-                return outcome(&source, Done::Skipped(Failure { kind: ErrorKind::Unproven, message }));
-            }
-            let identity = source.identity.clone();
-            outcome(&source, Done::Kept { source: identity, proof })
-        }
+        Action::Keep { source, target, same } => kept(&source, &target, same, cx),
         Action::Leave { target } if check => check::only_in_target(&target, cx),
         Action::Leave { target } => outcome(&target, Done::Left),
         Action::Remove { target } if dry => outcome(&target, Done::Planned { what: Planned::DeleteTarget, why: "not in the source" }),
@@ -107,12 +116,23 @@ fn without_bytes(action: Action, cx: &Ctx) -> Outcome {
     }
 }
 
-fn kept_proof(same: brigade_core::compare::SameBy) -> Option<Proof> {
-    match same {
-        brigade_core::compare::SameBy::Digest(algorithm) => Some(Proof::Stored(algorithm)),
-        brigade_core::compare::SameBy::Etag => Some(Proof::Stored(brigade_core::Algorithm::Md5)),
-        _ => None,
+/// The outcome of a key that the target has already. How it was found out is news, unless an earlier run left it known.
+fn kept(source: &Entry, target: &Entry, same: Option<SameBy>, cx: &Ctx) -> Outcome {
+    let proof = same.and_then(SameBy::proof);
+    if cx.job.mode == Mode::Migrate && !proof.is_some_and(Proof::allows_delete) {
+        let message = "its copy was not compared by content, so the original stays".to_owned();
+        return outcome(source, Done::Skipped(Failure { kind: ErrorKind::Unproven, message }));
     }
+    let news = match same {
+        None | Some(SameBy::Known(_)) => None,
+        Some(_) => Some(Box::new(Pair {
+            target: target.identity.clone(),
+            size: target.size,
+            digests: target.digests.or(source.digests),
+            source_modified: source.modified,
+        })),
+    };
+    outcome(source, Done::Kept { source: source.identity.clone(), proof, news })
 }
 
 fn outcome(entry: &Entry, result: Done) -> Outcome {
@@ -141,12 +161,12 @@ fn unknown(action: &Action) -> Outcome {
     }
 }
 
-async fn carry_out(action: Action, rules: &DiffRules, cx: &Ctx) -> Outcome {
+pub(crate) async fn carry_out(action: Action, rules: &DiffRules, cx: &Ctx) -> Outcome {
     if cx.job.mode == Mode::Check {
         return check::pair(action, rules, cx).await;
     }
     let action = match action {
-        Action::Ask { source, target } => match ask(&source, &target, rules, cx).await {
+        Action::Ask { source, target, known } => match ask(&source, &target, known.as_deref(), rules, cx).await {
             Ok(comparison) => decided(comparison, source, target, rules),
             Err(error) => return outcome(&source, Done::Failed(cx.failure("cannot compare", error))),
         },
@@ -162,13 +182,14 @@ async fn carry_out(action: Action, rules: &DiffRules, cx: &Ctx) -> Outcome {
 }
 
 /// Gets the digests that the listings did not give.
-pub(crate) async fn ask(source: &Entry, target: &Entry, rules: &DiffRules, cx: &Ctx) -> Result<brigade_core::compare::Comparison> {
+pub(crate) async fn ask(source: &Entry, target: &Entry, known: Option<&Known>, rules: &DiffRules, cx: &Ctx) -> Result<Comparison> {
     let (source_digests, target_digests) = tokio::try_join!(cx.source.digests(source), cx.target.digests(target))?;
-    Ok(brigade_core::compare::settle(source, target, source_digests.or(source.digests), target_digests.or(target.digests), &rules.compare))
+    let digests = (source_digests.or(source.digests), target_digests.or(target.digests));
+    Ok(settle((source, target), known, digests, &rules.of(cx.suspects.trust(&source.key))))
 }
 
 /// Copies one object. A source that changed meanwhile is looked at once more; bytes that were corrupted are fetched once more.
-async fn copy(listed: &Entry, mut replaces: Option<Identity>, cx: &Ctx) -> Done {
+pub(crate) async fn copy(listed: &Entry, mut replaces: Option<Identity>, cx: &Ctx) -> Done {
     let mut entry = listed.clone();
     let mut looked_again = false;
     let mut corrupt_tries = 1;
@@ -196,6 +217,7 @@ async fn copy(listed: &Entry, mut replaces: Option<Identity>, cx: &Ctx) -> Done 
                     replaces = None;
                 }
             }
+            ErrorKind::Cancelled if cx.stop.is_cancelled() => return Done::Unknown,
             ErrorKind::Unfit | ErrorKind::Archived => return Done::Skipped(cx.failure("cannot copy", error)),
             _ => return Done::Failed(cx.failure("cannot copy", error)),
         }
@@ -209,10 +231,21 @@ fn entry_of(entry: Entry, head: Head) -> Entry {
         modified: head.modified,
         identity: head.identity,
         digests: head.digests,
+        checksum_kept: checksum_kept(&head.digests),
         storage_class: head.storage_class,
         availability: head.availability,
         metadata: Some(head.metadata),
         ..entry
+    }
+}
+
+/// Which checksum the store keeps of a version, by what a look at it shows. It decides which one is computed as bytes arrive, so
+/// that of another version would leave the bytes unproven.
+pub(crate) fn checksum_kept(shown: &Digests) -> Option<Algorithm> {
+    match (shown.crc64nvme, shown.crc32c) {
+        (Some(_), _) => Some(Algorithm::Crc64nvme),
+        (None, Some(_)) => Some(Algorithm::Crc32c),
+        (None, None) => None,
     }
 }
 
@@ -260,4 +293,32 @@ async fn tags(head: &Head, entry: &Entry, cx: &Ctx, dropped: &mut Vec<String>) -
         return Ok(Vec::new());
     }
     cx.source.tags(&entry.key, &entry.identity).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use brigade_core::{Availability, Key};
+
+    #[test]
+    fn p02_a_version_that_was_looked_at_again_is_proven_by_its_own_checksum() {
+        let mut listed = Entry::new(Key::from("k"), 1, Identity::etag("old"));
+        listed.checksum_kept = Some(Algorithm::Crc32c);
+        let looked = |digests| {
+            let head = Head {
+                size: 2,
+                identity: Identity::etag("new"),
+                modified: None,
+                digests,
+                metadata: Arc::default(),
+                tags: 0,
+                storage_class: None,
+                availability: Availability::Ready,
+            };
+            entry_of(listed.clone(), head).checksum_kept
+        };
+        assert_eq!(looked(Digests { md5: Some([0; 16]), ..Digests::default() }), None);
+        assert_eq!(looked(Digests { crc64nvme: Some(1), ..Digests::default() }), Some(Algorithm::Crc64nvme));
+        assert_eq!(looked(Digests::of_crc32c(1)), Some(Algorithm::Crc32c));
+    }
 }

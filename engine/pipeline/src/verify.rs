@@ -11,6 +11,7 @@ use brigade_store::error::Effect;
 use brigade_store::{Read, ReadRequest, Result, StoreError, Written};
 
 use crate::ctx::Ctx;
+use crate::limits::READS_BACK_MAX;
 
 /// Compares the digests of what was read with what the source stores. `None` where the source stores nothing comparable.
 pub fn against_source(read: &Digests, stored: &Digests) -> Result<Option<Algorithm>> {
@@ -55,9 +56,12 @@ async fn read_back(cx: &Ctx, key: &Key, expected: &Expected, written: &Written) 
         Some(identity) => identity.clone(),
         None => cx.target.head(key).await?.identity,
     };
-    let got = content(cx, &*cx.target, key, &identity, expected.sum.size).await?;
-    if got.crc32c == expected.sum.crc32c && got.size == expected.sum.size {
-        return Ok(Proof::Content(Algorithm::Crc32c));
+    // A bit that flips on the way back is no fault of the copy: only a copy that is wrong twice is taken away.
+    for _ in 0..READS_BACK_MAX {
+        let got = content(cx, &*cx.target, key, &identity, expected.sum.size).await?;
+        if got.crc32c == expected.sum.crc32c && got.size == expected.sum.size {
+            return Ok(Proof::Content(Algorithm::Crc32c));
+        }
     }
     Err(retract(cx, key, Some(&identity), Algorithm::Crc32c).await)
 }

@@ -1,9 +1,14 @@
-//! What a run writes down while it goes on.
-//!
-//! The ledger holds what must outlive a stage but not fit in memory: failures, and the deletes that wait for a clean run.
-//! It is a file, so that a run over a hundred million keys needs no more memory than one over a hundred.
+//! What a run writes down, and what the next one reads.
 
-pub mod ledger;
-mod writer;
+mod disk;
+pub mod error;
+pub mod history;
+pub mod job;
+pub mod journal;
+pub mod sqlite;
 
-pub use ledger::{Ledger, LedgerError, Table, Waiting};
+pub use error::StateError;
+pub use job::survey;
+pub use job::{JobPlaces, JobState, Past, RunEnd, WrittenManifest, open_manifest};
+pub use journal::{Baseline, Journal, KnownPages, Note, OpenUpload, SentPart, Table, Waiting};
+pub use sqlite::{Left, RunStart, SqliteJournal};

@@ -1,17 +1,25 @@
 //! A large object: parts in parallel, each one ranged read and one part write, then published as a whole.
+//!
+//! The upload and each acknowledged part are noted in the journal. A run that finds an upload of the same version of the same
+//! object goes on with it: a part counts as sent only where the journal and the store agree on it.
 
-use brigade_core::digest::{Digests, Sum, Wanted};
+mod resume;
+
+use std::collections::BTreeMap;
+
+use brigade_core::digest::{Agreement, Digests, Sum, Wanted};
 use brigade_core::event::Event;
 use brigade_core::job::Verify;
 use brigade_core::outcome::Copied;
 use brigade_core::parts::{Part, ranges};
 use brigade_core::{Algorithm, Entry, ErrorKind, Identity};
+use brigade_state::{Note, OpenUpload, SentPart};
 use brigade_store::{Complete, Head, PartReceipt, Piece, ProofSupport, ReadRequest, Result, StoreError, Upload, WriteSpec};
 use futures::{StreamExt, TryStreamExt};
 
-use crate::carry::carry;
-use crate::cpu::{self, Md5Chain};
-use crate::ctx::Ctx;
+use crate::carry::{Carried, carry};
+use crate::cpu::Md5Chain;
+use crate::ctx::{Ctx, Fatal};
 use crate::limits::PARTS_AT_ONCE_MAX;
 use crate::memory::Held;
 use crate::transfer::{completed, tags, when};
@@ -26,105 +34,222 @@ struct Large<'a> {
     cx: &'a Ctx,
 }
 
-/// A part that has arrived in the target.
-struct Sent {
-    receipt: PartReceipt,
-    sum: Sum,
-    proven: Option<Algorithm>,
+/// An upload that is under way, with what it takes to finish it.
+struct Going {
+    /// Its number in the journal.
+    number: u64,
+    upload: Upload,
+    /// The source's facts.
+    head: Head,
+    spec: WriteSpec,
+    dropped: Vec<String>,
+    /// Parts that an earlier run sent, by number.
+    sent: BTreeMap<u32, SentPart>,
+    /// The first part, where it has been read to learn the source's facts.
+    first: Option<(Piece, Held)>,
 }
 
-/// Copies an object in parts and proves it. Whatever fails, the upload is given up, so nothing half-done stays (p12).
+/// Copies an object in parts and proves it. Where it fails for good, the upload is given up, so nothing half-done stays (p12);
+/// where it may succeed later, the upload stays for the next run.
 pub(super) async fn copy(entry: &Entry, replaces: Option<&Identity>, part_bytes: u64, count: u32, cx: &Ctx) -> Result<Copied> {
     let wanted = Wanted { crc64nvme: entry.checksum_kept == Some(Algorithm::Crc64nvme) };
     let large = Large { entry, part_bytes, count, wanted, cx };
-    let first_part = ranges(entry.size, part_bytes).next().expect("an object in parts has a first part");
-    let (first, held) = large.read(first_part).await?;
-    let head = completed(&first.head, entry);
-    let mut dropped = Vec::new();
-    let tags = tags(&head, entry, cx, &mut dropped).await?;
-    let mut carried = carry(&head, tags, &cx.job, &cx.source_facts, &cx.target_facts);
-    carried.dropped.append(&mut dropped);
-    let when = when(replaces, cx.target_facts.conditional_complete);
-    let spec = WriteSpec { metadata: carried.metadata, storage_class: carried.storage_class, when };
-    let upload = cx.target.create(&entry.key, entry.size, &spec).await?;
-    let published = match large.send_all(&upload, &head, (first, held)).await {
-        Ok((parts, expected, source_proof)) => large.publish(&upload, &spec, &parts, expected).await.map(|copied| (copied, source_proof)),
-        Err(error) => Err(error),
-    };
-    match published {
-        Ok((copied, source_proof)) => Ok(Copied { source_proof, dropped: carried.dropped, ..copied }),
-        Err(error) => {
-            if let Err(left) = cx.target.abort(&upload).await {
-                tracing::warn!(key = %entry.key, upload = %upload.id, message = %left.message, "an upload could not be given up; `brigade cleanup` finds it");
-            }
-            Err(error)
+    if let Some(going) = resume::resumed(&large, replaces).await? {
+        match large.conclude(going).await {
+            // It expired, or an earlier run completed it and somebody replaced what it made: the object is sent anew.
+            Err(error) if matches!(error.kind, ErrorKind::UploadGone | ErrorKind::NotFound) => {}
+            concluded => return concluded,
+        }
+    }
+    let going = large.begin(replaces).await?;
+    large.conclude(going).await
+}
+
+/// Whether an upload is worth keeping after this error: it says nothing of the object, or the run was stopped.
+fn stays(error: &StoreError, cx: &Ctx) -> bool {
+    cx.stop.is_cancelled() || error.passes() || matches!(error.kind, ErrorKind::Cancelled | ErrorKind::Credentials | ErrorKind::ClockSkew)
+}
+
+/// Gives an upload up, at the store and in the journal. One that cannot be given up stays noted, and the next run tries again.
+pub(crate) async fn give_up(cx: &Ctx, number: u64, upload: &Upload) {
+    match cx.target.abort(upload).await {
+        Ok(()) => cx.note(Note::UploadEnded(number)).await,
+        Err(left) => {
+            tracing::warn!(key = %upload.key, upload = %upload.id, message = %left.message, "an upload could not be given up; the next run tries again, and `brigade cleanup` finds it");
         }
     }
 }
 
 impl Large<'_> {
+    /// Finishes an upload, and tells the journal what became of it.
+    async fn conclude(&self, going: Going) -> Result<Copied> {
+        let (cx, number, upload) = (self.cx, going.number, going.upload.clone());
+        let copied = self.finish(going).await;
+        match &copied {
+            Err(error) if stays(error, cx) => {}
+            Err(_) => give_up(cx, number, &upload).await,
+            Ok(_) => cx.note(Note::UploadEnded(number)).await,
+        }
+        copied
+    }
+
+    /// Begins a fresh upload with what the first part shows of the source.
+    async fn begin(&self, replaces: Option<&Identity>) -> Result<Going> {
+        let (entry, cx) = (self.entry, self.cx);
+        let first_part = ranges(entry.size, self.part_bytes).next().expect("an object in parts has a first part");
+        let (first, held) = self.read(first_part).await?;
+        let head = completed(&first.head, entry);
+        let (spec, dropped) = self.spec(&head, replaces).await?;
+        let upload = cx.target.create(&entry.key, entry.size, &spec).await?;
+        let number = cx.journal.next_upload();
+        if cx.keeps_state() {
+            cx.note(Note::UploadBegun(OpenUpload {
+                number,
+                key: entry.key.clone(),
+                id: upload.id.clone(),
+                staging: upload.staging.clone(),
+                source: entry.identity.clone(),
+                size: entry.size,
+                part_bytes: self.part_bytes,
+                spec: spec_text(&spec),
+            }))
+            .await;
+        }
+        Ok(Going { number, upload, head, spec, dropped, sent: BTreeMap::new(), first: Some((first, held)) })
+    }
+
+    /// The source's facts as a read of its bytes shows them, at the cost of one byte.
+    async fn look(&self) -> Result<Head> {
+        let part = Part { number: 1, offset: 0, size: 1 };
+        let request =
+            ReadRequest { key: &self.entry.key, part: Some(part), size: 1, identity: &self.entry.identity, wanted: Wanted::default() };
+        Ok(completed(&self.cx.source.read(&request).await?.head, self.entry))
+    }
+
+    /// What is written beside the bytes, and what cannot be.
+    async fn spec(&self, head: &Head, replaces: Option<&Identity>) -> Result<(WriteSpec, Vec<String>)> {
+        let cx = self.cx;
+        let mut dropped = Vec::new();
+        let tags = tags(head, self.entry, cx, &mut dropped).await?;
+        let Carried { metadata, storage_class, dropped: mut left } = carry(head, tags, &cx.job, &cx.source_facts, &cx.target_facts);
+        left.append(&mut dropped);
+        let when = when(replaces, cx.target_facts.conditional_complete);
+        Ok((WriteSpec { metadata, storage_class, when }, left))
+    }
+
+    /// Sends what is missing, publishes and proves.
+    async fn finish(&self, mut going: Going) -> Result<Copied> {
+        let (parts, expected, source_proof) = self.send_all(&mut going).await?;
+        // From here on the object may become visible: what it takes to recognise it as ours must be durable first.
+        self.cx.journal.flush().await.map_err(|error| {
+            self.cx.give_up(Fatal::state(&error));
+            StoreError::new(ErrorKind::Cancelled, "the journal cannot be written")
+        })?;
+        let copied = self.publish(&going, &parts, expected).await?;
+        Ok(Copied { source_proof, dropped: going.dropped, source_modified: going.head.modified, ..copied })
+    }
+
     /// Reads one part under a claim on the budget.
     async fn read(&self, part: Part) -> Result<(Piece, Held)> {
         let held = self.cx.budget.claim(part.size).await;
-        let request =
-            ReadRequest { key: &self.entry.key, part: Some(part), size: part.size, identity: &self.entry.identity, wanted: self.wanted };
-        Ok((self.cx.source.read(&request).await?, held))
+        Ok((self.read_into(part).await?, held))
     }
 
-    /// Sends every part and compares the whole with what the source stores, before anything becomes visible.
-    async fn send_all(
-        &self,
-        upload: &Upload,
-        head: &Head,
-        first: (Piece, Held),
-    ) -> Result<(Vec<PartReceipt>, Expected, Option<Algorithm>)> {
-        let chain = self.md5_chain(head);
-        let mut first = Some(first);
-        let parts = ranges(self.entry.size, self.part_bytes).map(|part| {
+    /// Reads one part for which memory is held.
+    async fn read_into(&self, part: Part) -> Result<Piece> {
+        let request =
+            ReadRequest { key: &self.entry.key, part: Some(part), size: part.size, identity: &self.entry.identity, wanted: self.wanted };
+        self.cx.source.read(&request).await
+    }
+
+    /// Sends every part that is missing and compares the whole with what the source stores, before anything becomes visible.
+    /// When the run is stopped, parts under way are finished and no other is begun, also none that waits for memory.
+    async fn send_all(&self, going: &mut Going) -> Result<(Vec<PartReceipt>, Expected, Option<Algorithm>)> {
+        let chain = self.md5_chain(&going.head);
+        let mut first = going.first.take();
+        let going = &*going;
+        let stop = &self.cx.stop;
+        let parts = ranges(self.entry.size, self.part_bytes).take_while(|_| !stop.is_cancelled()).map(|part| {
             let read = first.take();
             let chain = chain.as_ref();
             async move {
-                let (piece, held) = match read {
-                    Some(read) => read,
-                    None => self.read(part).await?,
-                };
-                self.send(upload, part, piece, held, chain).await
+                match going.sent.get(&part.number) {
+                    Some(sent) => self.recall(sent, chain).await.map(Some),
+                    None => self.send(going, part, read, chain).await,
+                }
             }
         });
-        let mut sent: Vec<Sent> = futures::stream::iter(parts).buffer_unordered(PARTS_AT_ONCE_MAX).try_collect().await?;
-        sent.sort_unstable_by_key(|sent| sent.receipt.number);
+        let parts = futures::stream::iter(parts).buffer_unordered(PARTS_AT_ONCE_MAX);
+        let mut sent: Vec<SentPart> = parts.try_filter_map(|sent| std::future::ready(Ok(sent))).try_collect().await?;
+        if sent.len() != usize::try_from(self.count).unwrap_or(usize::MAX) {
+            return Err(StoreError::new(ErrorKind::Cancelled, "the run was stopped before every part was sent"));
+        }
+        sent.sort_unstable_by_key(|sent| sent.part.number);
+        let mut expected = self.expected(&sent);
+        if let Some(chain) = chain {
+            expected.digests.md5 = chain.finish().await;
+        }
+        let source_proof = against_source(&expected.digests, &self.stored(&going.head).await?)?;
+        Ok((sent.iter().map(receipt).collect(), expected, source_proof))
+    }
+
+    /// What is known of the whole from its parts, in order.
+    fn expected(&self, sent: &[SentPart]) -> Expected {
         let start = Sum { crc64nvme: self.wanted.crc64nvme.then_some(0), ..Sum::EMPTY };
         let sum = sent.iter().fold(start, |whole, sent| whole.then(sent.sum));
         let by_parts = sent.iter().map(|sent| sent.proven).reduce(|one, other| one.and(other)).flatten();
-        let mut digests = sum.digests();
-        if let Some(chain) = chain {
-            digests.md5 = chain.finish().await;
-        }
-        let source_proof = against_source(&digests, &self.stored(head).await?)?;
-        let receipts = sent.into_iter().map(|sent| sent.receipt).collect();
-        Ok((receipts, Expected { sum, digests, by_parts }, source_proof))
+        Expected { sum, digests: sum.digests(), by_parts }
     }
 
-    async fn send(&self, upload: &Upload, part: Part, piece: Piece, held: Held, chain: Option<&Md5Chain>) -> Result<Sent> {
-        let receipt = self.cx.target.part(upload, part, &piece.bytes, &piece.sum).await?;
+    /// Sends one part; `None` where the run was stopped before it was begun.
+    async fn send(&self, going: &Going, part: Part, read: Option<(Piece, Held)>, chain: Option<&Md5Chain>) -> Result<Option<SentPart>> {
+        let (piece, held) = match read {
+            Some(read) => read,
+            None => {
+                let held = self.cx.budget.claim(part.size).await;
+                if self.cx.stop.is_cancelled() {
+                    return Ok(None);
+                }
+                (self.read_into(part).await?, held)
+            }
+        };
+        let receipt = self.cx.target.part(&going.upload, part, &piece.bytes, &piece.sum).await?;
         let proven = self.prove_part(&piece, &receipt).await?;
+        let sent = SentPart { part, tag: receipt.tag, stored: receipt.digests, sum: piece.sum, proven };
+        if self.cx.keeps_state() {
+            self.cx.note(Note::PartSent { upload: going.number, part: sent.clone() }).await;
+        }
         self.cx.observer.observe(&Event::Progress(part.size));
         if let Some(chain) = chain {
             chain.push(part.number, piece.bytes, held).await;
         }
-        Ok(Sent { receipt, sum: piece.sum, proven })
+        Ok(Some(sent))
+    }
+
+    /// A part that an earlier run sent. Where the source is known only by the MD5 of the whole, it is read once more for that.
+    async fn recall(&self, sent: &SentPart, chain: Option<&Md5Chain>) -> Result<SentPart> {
+        if let Some(chain) = chain {
+            let (piece, held) = self.read(sent.part).await?;
+            if piece.sum != sent.sum {
+                let message = format!("part {} was read otherwise than it was sent by an earlier run", sent.part.number);
+                return Err(StoreError::new(ErrorKind::Corrupt, message));
+            }
+            chain.push(sent.part.number, piece.bytes, held).await;
+        }
+        self.cx.observer.observe(&Event::Progress(sent.part.size));
+        Ok(sent.clone())
     }
 
     /// Compares a part with what the target says of it; the MD5 is only computed where the target names nothing better.
     async fn prove_part(&self, piece: &Piece, receipt: &PartReceipt) -> Result<Option<Algorithm>> {
         let mut digests = piece.sum.digests();
         if self.cx.target_facts.upload_proof == ProofSupport::Md5 && receipt.digests.crc32c.is_none() && receipt.digests.md5.is_some() {
-            digests.md5 = Some(cpu::md5(piece.bytes.clone()).await);
+            digests.md5 = Some(self.cx.cpu.md5(piece.bytes.clone()).await);
         }
         match digests.agreement(&receipt.digests) {
-            brigade_core::digest::Agreement::Same(algorithm) => Ok(Some(algorithm)),
-            brigade_core::digest::Agreement::Unknown => Ok(None),
-            brigade_core::digest::Agreement::Different(algorithm) => Err(StoreError::new(
+            Agreement::Same(algorithm) => Ok(Some(algorithm)),
+            Agreement::Unknown => Ok(None),
+            Agreement::Different(algorithm) => Err(StoreError::new(
                 ErrorKind::Corrupt,
                 format!("the target stored another part {} than was sent: its {} differs", receipt.number, algorithm.name()),
             )),
@@ -135,7 +260,7 @@ impl Large<'_> {
     fn md5_chain(&self, head: &Head) -> Option<Md5Chain> {
         let better = self.entry.checksum_kept.is_some() || self.entry.digests.crc32c.is_some() || self.entry.digests.crc64nvme.is_some();
         let useful = head.digests.md5.is_some() && !better && self.cx.job.verify != Verify::Transport;
-        useful.then(|| Md5Chain::new(self.count))
+        useful.then(|| Md5Chain::new(self.count, self.cx.cpu))
     }
 
     /// What the source stores for the whole. A ranged read carries no digest of the whole, so one that the listing announced
@@ -151,13 +276,36 @@ impl Large<'_> {
     }
 
     /// Makes the object visible and proves it.
-    async fn publish(&self, upload: &Upload, spec: &WriteSpec, parts: &[PartReceipt], expected: Expected) -> Result<Copied> {
-        let complete = Complete { parts, sum: expected.sum, spec };
-        let written = match self.cx.target.complete(upload, &complete).await {
+    async fn publish(&self, going: &Going, parts: &[PartReceipt], expected: Expected) -> Result<Copied> {
+        let complete = Complete { parts, sum: expected.sum, spec: &going.spec };
+        let written = match self.cx.target.complete(&going.upload, &complete).await {
             Ok(written) => written,
-            Err(error) => settle(self.cx, &self.entry.key, &expected, error.context("cannot complete the upload")).await?,
+            Err(error) => {
+                // An earlier run may have completed the upload without living to see the answer.
+                let error = if going.sent.is_empty() { error } else { error.possibly_done() };
+                settle(self.cx, &self.entry.key, &expected, error.context("cannot complete the upload")).await?
+            }
         };
         let proof = prove(self.cx, &self.entry.key, &expected, &written).await?;
-        Ok(Copied { source: self.entry.identity.clone(), target: written.identity, proof, source_proof: None, dropped: Vec::new() })
+        Ok(Copied {
+            source: self.entry.identity.clone(),
+            target: written.identity,
+            proof,
+            source_proof: None,
+            dropped: Vec::new(),
+            size: expected.sum.size,
+            digests: expected.digests,
+            source_modified: None,
+        })
     }
+}
+
+/// What the store wants back at completion.
+fn receipt(sent: &SentPart) -> PartReceipt {
+    PartReceipt { number: sent.part.number, size: sent.part.size, tag: sent.tag.clone(), digests: sent.stored }
+}
+
+/// What an upload was created with, in a form that can be compared. The condition is not part of it: it binds completion only.
+fn spec_text(spec: &WriteSpec) -> String {
+    serde_json::to_string(&(spec.storage_class.as_deref(), &*spec.metadata)).expect("names and texts can always be written as JSON")
 }

@@ -7,8 +7,9 @@ use brigade_core::outcome::Copied;
 use brigade_core::{Algorithm, Entry, Identity};
 use brigade_store::{Honoured, ProofSupport, ReadRequest, Result, StoreError, WriteSpec, Written};
 
+use jiff::Timestamp;
+
 use crate::carry::carry;
-use crate::cpu;
 use crate::ctx::Ctx;
 use crate::transfer::{completed, tags, when};
 use crate::verify::{Expected, against_source, prove, settle};
@@ -17,6 +18,7 @@ use crate::verify::{Expected, against_source, prove, settle};
 struct Passed {
     expected: Expected,
     source_proof: Option<Algorithm>,
+    source_modified: Option<Timestamp>,
     written: Result<Written>,
     dropped: Vec<String>,
 }
@@ -36,6 +38,9 @@ pub(super) async fn copy(entry: &Entry, replaces: Option<&Identity>, cx: &Ctx) -
         proof,
         source_proof: passed.source_proof,
         dropped: passed.dropped,
+        size: entry.size,
+        digests: passed.expected.digests,
+        source_modified: passed.source_modified,
     })
 }
 
@@ -54,7 +59,7 @@ async fn pass(entry: &Entry, replaces: Option<&Identity>, cx: &Ctx) -> Result<Pa
     let target_names_md5 = facts.put_proof == ProofSupport::Md5;
     let source_needs_md5 = source_proof.is_none() && stored.md5.is_some() && travels.is_none() && cx.job.verify != Verify::Transport;
     if source_needs_md5 || (target_names_md5 && travels.is_none()) {
-        digests.md5 = Some(cpu::md5(piece.bytes.clone()).await);
+        digests.md5 = Some(cx.cpu.md5(piece.bytes.clone()).await);
         source_proof = source_proof.or(against_source(&digests, &stored)?);
     }
 
@@ -70,7 +75,7 @@ async fn pass(entry: &Entry, replaces: Option<&Identity>, cx: &Ctx) -> Result<Pa
         source_proof = Some(Algorithm::Md5);
     }
     let expected = Expected { sum: piece.sum, digests, by_parts: None };
-    Ok(Passed { expected, source_proof, written: written.map_err(named), dropped: carried.dropped })
+    Ok(Passed { expected, source_proof, source_modified: head.modified, written: written.map_err(named), dropped: carried.dropped })
 }
 
 fn named(error: StoreError) -> StoreError {

@@ -1,0 +1,9 @@
+//! The rows of one row group, column by column: gathered before they are written, and as they are read.
+//!
+//! Parquet stores columns one after the other, while rows come and go one by one; these two types turn one into the other.
+
+mod gather;
+mod scatter;
+
+pub(crate) use gather::Gather;
+pub(crate) use scatter::Scatter;
