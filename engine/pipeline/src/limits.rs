@@ -1,5 +1,7 @@
 //! Capacities of the pipeline, each with its reason.
 
+use std::time::Duration;
+
 /// Listing pages that wait for the diff, on each side: one being joined, one arriving.
 pub const PAGES_WAITING_MAX: usize = 2;
 
@@ -33,6 +35,9 @@ pub const CLAIM_BYTES_MIN: u64 = 4_096;
 
 /// Outcomes between two notes of how far a shard has come: about one a listing page.
 pub const CURSOR_OUTCOMES: u64 = 1_000;
+
+/// The same where outcomes are slow to come: often enough for somebody who watches.
+pub const CURSOR_TIME: Duration = Duration::from_secs(1);
 
 /// Uploads of earlier runs that can be gone on with: far more than a run has open at once; about 300 bytes each.
 pub const UPLOADS_RESUMED_MAX: usize = 10_000;

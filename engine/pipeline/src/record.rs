@@ -11,10 +11,11 @@ use brigade_core::report::{FailureRecord, Totals};
 use brigade_core::{ErrorKind, Identity, Outcome, Proof, Shard};
 use brigade_state::journal::Table;
 use brigade_state::{Note, StateError};
+use tokio::time::Instant;
 
 use crate::ctx::{Ctx, Fatal};
 use crate::forecast::Forecast;
-use crate::limits::CURSOR_OUTCOMES;
+use crate::limits::{CURSOR_OUTCOMES, CURSOR_TIME};
 use crate::shard::Position;
 
 /// What a stage of recording adds up.
@@ -48,7 +49,7 @@ impl Recorded {
 /// Records outcomes until their channel closes. A journal that cannot be written stops the run.
 pub async fn record(outcomes: Receiver<Outcome>, (shard, position): (&Shard, &Position), cx: &Ctx) -> Recorded {
     let mut recorded = Recorded::default();
-    let mut count = 0_u64;
+    let (mut count, mut told) = (0_u64, Instant::now());
     while let Ok(outcome) = outcomes.recv().await {
         recorded.totals.add(&outcome);
         note(&outcome, &mut recorded);
@@ -58,7 +59,8 @@ pub async fn record(outcomes: Receiver<Outcome>, (shard, position): (&Shard, &Po
         }
         cx.observer.observe(&Event::Decided(&outcome));
         count += 1;
-        if count.is_multiple_of(CURSOR_OUTCOMES) {
+        if count.is_multiple_of(CURSOR_OUTCOMES) || told.elapsed() >= CURSOR_TIME {
+            told = Instant::now();
             cursor(&recorded, shard, position, cx).await;
         }
         if cx.job.errors_max.is_some_and(|max| recorded.totals.objects.failed > max) {
