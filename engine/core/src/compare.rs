@@ -143,7 +143,11 @@ pub fn compare(source: &Entry, target: &Entry, known: Option<&Known>, rules: &Co
     if asking_helps(source, target, rules) {
         return Comparison::Ask;
     }
-    undecided(source, target, known, rules)
+    match undecided(source, target, known, rules) {
+        // The clocks of two stores are not one clock, and some count whole seconds: two HEADs cost less than a copy.
+        Comparison::Different(DifferBy::Newer) if may_have_both(source, target, rules) => Comparison::Ask,
+        decided => decided,
+    }
 }
 
 /// Decides what [`compare`] left open, with the digests that were fetched or computed for both sides.
@@ -187,12 +191,17 @@ fn by_time(source: &Entry, target: &Entry) -> Comparison {
 
 /// A HEAD is worth its request, or a local file its reading, only where both sides may come to hold a digest.
 fn asking_helps(source: &Entry, target: &Entry, rules: &CompareRules) -> bool {
+    let local = rules.source == DigestSource::Computed || rules.target == DigestSource::Computed;
+    let thorough = rules.mode == CompareMode::Checksum || rules.purpose != Purpose::Plan;
+    (local || thorough) && may_have_both(source, target, rules)
+}
+
+/// Whether both sides may come to hold a digest.
+fn may_have_both(source: &Entry, target: &Entry, rules: &CompareRules) -> bool {
     let may_have = |entry: &Entry, digests: DigestSource| {
         digests == DigestSource::Computed || entry.checksum_kept.is_some() || !entry.digests.is_empty()
     };
-    let local = rules.source == DigestSource::Computed || rules.target == DigestSource::Computed;
-    let thorough = rules.mode == CompareMode::Checksum || rules.purpose != Purpose::Plan;
-    (local || thorough) && may_have(source, rules.source) && may_have(target, rules.target)
+    may_have(source, rules.source) && may_have(target, rules.target)
 }
 
 /// Equal composite ETags (`md5-of-md5s-N`) come from equal parts of equal sizes.
@@ -259,6 +268,9 @@ mod tests {
         assert_eq!(compare(&source, &target, None, &checksum), Comparison::Different(DifferBy::Unproven));
         source.checksum_kept = Some(Algorithm::Crc32c);
         target.checksum_kept = Some(Algorithm::Crc32c);
+        let newer = Entry { modified: Some(Timestamp::from_second(9).expect("in range")), ..source.clone() };
+        let auto = rules(CompareMode::Auto, Purpose::Plan);
+        assert_eq!(compare(&newer, &target, None, &auto), Comparison::Ask, "before a copy that may be spared");
         assert_eq!(compare(&source, &target, None, &checksum), Comparison::Ask);
         assert_eq!(compare(&source, &target, None, &rules(CompareMode::Auto, Purpose::Plan)), Comparison::Same(SameBy::SizeAndTime));
         let five = Digests::of_crc32c(5);
