@@ -66,7 +66,7 @@ async fn write(store: &GcsStore, room: &Room<'_>, learned: &mut Learned) -> Resu
     }
     note(learned, format!("a condition on a write that cannot hold: {conditional}"));
     digests(room, learned).await?;
-    learned.xml_uploads = patiently(|| room.xml_upload()).await?;
+    learned.xml_uploads = room.xml_upload().await?;
     note(
         learned,
         match learned.xml_uploads {

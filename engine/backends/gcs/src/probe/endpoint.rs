@@ -130,13 +130,16 @@ impl<'a> Room<'a> {
         Seen::of(&result, ErrorKind::Corrupt)
     }
 
-    /// Begins a multipart upload and gives it up. Unknown where the right is missing.
+    /// Begins a multipart upload and gives it up: each request is patient by itself, because beginning again would leave the
+    /// first upload open. Unknown where the right is missing.
     pub(super) async fn xml_upload(&self) -> Result<Honoured> {
         let name = self.name("xml");
         let spec = WriteSpec { metadata: Arc::new(Metadata::default()), storage_class: None, when: When::Always };
-        match crate::upload::initiate(self.store, &name, &spec).await {
+        match patiently(|| crate::upload::initiate(self.store, &name, &spec)).await {
             Ok(Some(id)) => {
-                crate::upload::give_up(self.store, &name, &id).await?;
+                if let Err(error) = patiently(|| crate::upload::give_up(self.store, &name, &id)).await {
+                    tracing::warn!(kind = %error.kind, message = %error.message, "a probe upload remains; `brigade cleanup` finds it");
+                }
                 Ok(Honoured::Yes)
             }
             Ok(None) => Ok(Honoured::No),

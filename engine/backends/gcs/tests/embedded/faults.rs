@@ -193,3 +193,12 @@ async fn an_expired_token_is_replaced_once_in_the_middle_of_a_run() {
     assert!(!error.message.contains("second"));
     assert!(lab.server.requests().counts().total() <= before + 2, "no third attempt");
 }
+
+#[tokio::test]
+async fn p12_a_probe_gives_up_the_upload_that_it_began_also_on_a_busy_server() {
+    let lab = Lab::new().await;
+    lab.fault(&[Op::AbortUpload], Action::SLOW_DOWN);
+    lab.store.probe(ProbeFor::Write).await.expect("it passes");
+    assert_eq!(lab.world.faults().struck().len(), 1);
+    assert_eq!(lab.world.uploads_under_way(BUCKET), 0);
+}
