@@ -3,13 +3,17 @@
 //! Dropping a link closes its connection at once, whatever it was in the middle of: a response dropped midway, an attempt
 //! cancelled, an upload refused early. Only an exchange that ended cleanly on both sides gives its link back.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
-use http::{Request, Response, Uri, header};
-use hyper::body::Incoming;
-use hyper::client::conn::http1::{Builder, SendRequest};
+use http::{Request, Response, Uri};
+use hyper::body::{Frame, Incoming};
+use hyper::client::conn::http1::{self, Builder, SendRequest};
 use hyper_util::rt::TokioIo;
-use tokio::task::AbortHandle;
+use parking_lot::Mutex;
 
 use crate::body::Outgoing;
 use crate::connect::Connection;
@@ -19,11 +23,13 @@ use crate::limits::MESSAGE_BUFFER_BYTES;
 use crate::meter::Meter;
 use crate::proxy::TargetForm;
 use crate::stall::StallClock;
+use crate::stream::Stream;
 
 pub(crate) struct Link {
     sender: SendRequest<Outgoing>,
-    driver: AbortHandle,
+    driver: Driver,
     meter: Arc<Meter>,
+    clock: StallClock,
     form: TargetForm,
 }
 
@@ -35,29 +41,43 @@ pub(crate) enum Failure {
     Failed(TransportError),
 }
 
+/// hyper's connection, moved on by whoever owns the link and by nobody else: a request then costs no hand-over between tasks.
+/// `None` once it has ended. The lock is never taken; it makes a link shareable, as bodies have to be.
+struct Driver(Mutex<Option<Box<Http>>>);
+
+type Http = http1::Connection<TokioIo<Stream>, Outgoing>;
+
+impl Driver {
+    /// Reads, writes and parses what can be now. Whoever waits for the exchange hears of a failure through it.
+    fn drive(&mut self, cx: &mut Context<'_>) {
+        let driver = self.0.get_mut();
+        if let Some(connection) = driver
+            && let Poll::Ready(ended) = Pin::new(connection).poll(cx)
+        {
+            *driver = None;
+            if let Err(error) = ended {
+                tracing::trace!(%error, "connection ended");
+            }
+        }
+    }
+}
+
 impl Link {
-    pub(crate) async fn start(connection: Connection, endpoint: &Endpoint) -> Result<Self, TransportError> {
+    pub(crate) async fn start(connection: Connection, endpoint: &Endpoint, stall_timeout: Duration) -> Result<Self, TransportError> {
         let Connection { stream, meter, form } = connection;
         let (sender, driver) = Builder::new()
             .max_buf_size(MESSAGE_BUFFER_BYTES)
             .handshake(TokioIo::new(stream))
             .await
             .map_err(|error| TransportError::from_exchange(error, endpoint))?;
-        let driver = tokio::spawn(async move {
-            // Whoever waits for the exchange hears of the failure through it.
-            if let Err(error) = driver.await {
-                tracing::trace!(%error, "connection ended");
-            }
-        });
-        Ok(Self { sender, driver: driver.abort_handle(), meter, form })
+        let driver = Driver(Mutex::new(Some(Box::new(driver))));
+        Ok(Self { sender, driver, meter, clock: StallClock::new(stall_timeout), form })
     }
 
-    pub(crate) fn is_closed(&self) -> bool {
+    /// Takes note of what has happened on the connection while nobody drove it, and says whether it is at its end.
+    pub(crate) fn is_closed(&mut self) -> bool {
+        self.driver.drive(&mut Context::from_waker(Waker::noop()));
         self.sender.is_closed()
-    }
-
-    pub(crate) fn meter(&self) -> &Meter {
-        &self.meter
     }
 
     /// Sends one request and waits for the head of its response. `uri` is absolute.
@@ -66,16 +86,18 @@ impl Link {
         mut request: Request<Outgoing>,
         uri: &Uri,
         endpoint: &Endpoint,
-        clock: &mut StallClock,
+        stall_timeout: Duration,
     ) -> Result<Response<Incoming>, Failure> {
-        match clock.watch(&self.meter, self.sender.ready()).await {
+        let Self { sender, driver, meter, clock, form } = self;
+        clock.begin(stall_timeout);
+        match watch(driver, clock, meter, sender.ready()).await {
             Some(Ok(())) => {}
             Some(Err(error)) => return Err(Failure::Unsent(Box::new(request), TransportError::from_exchange(error, endpoint))),
-            None => return Err(Failure::Failed(stalled(endpoint, clock, "the connection was not ready"))),
+            None => return Err(Failure::Failed(self.stalled(endpoint, "the connection was not ready"))),
         }
-        self.address(&mut request, uri);
-        let written_before = self.meter.written_bytes();
-        let answered = clock.watch(&self.meter, self.sender.try_send_request(request)).await;
+        form.address(&mut request, uri);
+        let written_before = meter.written_bytes();
+        let answered = watch(driver, clock, meter, sender.try_send_request(request)).await;
         let error = match answered {
             Some(Ok(response)) => return Ok(response),
             Some(Err(mut failed)) => {
@@ -86,41 +108,63 @@ impl Link {
                     None => error,
                 }
             }
-            None => stalled(endpoint, clock, "no response"),
+            None => self.stalled(endpoint, "no response"),
         };
         let left = self.meter.written_bytes() > written_before;
         Err(Failure::Failed(if left { error.possibly_reached() } else { error }))
     }
 
-    /// Writes the request target in the form that the other end expects, byte for byte as the caller encoded it.
-    fn address(&self, request: &mut Request<Outgoing>, uri: &Uri) {
-        request.headers_mut().remove(header::PROXY_AUTHORIZATION);
-        match &self.form {
-            TargetForm::Origin => *request.uri_mut() = uri.path_and_query().cloned().map(Uri::from).unwrap_or_default(),
-            TargetForm::Absolute { authorization } => {
-                *request.uri_mut() = uri.clone();
-                if let Some(authorization) = authorization {
-                    request.headers_mut().insert(header::PROXY_AUTHORIZATION, authorization.clone());
-                }
+    /// The next frame of the body that is arriving here; the error is a stall.
+    pub(crate) fn poll_frame(&mut self, incoming: &mut Incoming, cx: &mut Context<'_>) -> Poll<Result<BodyStep, Stalled>> {
+        let mut unheard = Context::from_waker(Waker::noop());
+        for drive in [Drive::Not, Drive::First] {
+            if drive == Drive::First {
+                self.driver.drive(cx);
+            }
+            if let Poll::Ready(step) = http_body::Body::poll_frame(Pin::new(&mut *incoming), &mut unheard) {
+                self.clock.rest();
+                return Poll::Ready(Ok(step));
             }
         }
+        self.clock.poll_stalled(cx, &self.meter).map(|()| Err(Stalled))
+    }
+
+    pub(crate) fn stalled(&self, endpoint: &Endpoint, what: &str) -> TransportError {
+        TransportError::new(Kind::Stalled, format!("{endpoint} moved no byte for {:?}: {what}", self.clock.timeout()))
     }
 }
 
-pub(crate) fn stalled(endpoint: &Endpoint, clock: &StallClock, what: &str) -> TransportError {
-    TransportError::new(Kind::Stalled, format!("{endpoint} moved no byte for {:?}: {what}", clock.timeout()))
+/// One step of a body: a frame, an error, or its end.
+pub(crate) type BodyStep = Option<Result<Frame<bytes::Bytes>, hyper::Error>>;
+
+/// Nothing has moved for the stall timeout.
+pub(crate) struct Stalled;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Drive {
+    Not,
+    First,
 }
 
-impl Drop for Link {
-    fn drop(&mut self) {
-        self.driver.abort();
-    }
+/// Drives the connection until `work` ends or nothing has moved for too long (`None`).
+///
+/// `work` waits for the connection only, which moves nowhere but here; so it need not wake anybody.
+async fn watch<F: Future>(driver: &mut Driver, clock: &mut StallClock, meter: &Meter, work: F) -> Option<F::Output> {
+    let mut work = std::pin::pin!(work);
+    let done = std::future::poll_fn(|cx| {
+        driver.drive(cx);
+        match work.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(output) => Poll::Ready(Some(output)),
+            Poll::Pending => clock.poll_stalled(cx, meter).map(|()| None),
+        }
+    })
+    .await;
+    clock.rest();
+    done
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use http_body::Body as _;
     use tokio::net::TcpListener;
 
@@ -130,6 +174,8 @@ mod tests {
     use crate::options::TransportOptions;
     use crate::pool::Pool;
 
+    const STALL: Duration = Duration::from_secs(20);
+
     /// A link to a server that accepted it and went away, once this side has noticed.
     async fn forsaken() -> (Link, Uri, Endpoint) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
@@ -137,7 +183,7 @@ mod tests {
         let endpoint = Endpoint::of(&uri).expect("an endpoint");
         let connector = Connector::new(&TransportOptions::default()).expect("good options");
         let (connection, accepted) = tokio::join!(connector.connect(&endpoint, &uri), listener.accept());
-        let link = Link::start(connection.expect("connects"), &endpoint).await.expect("starts");
+        let mut link = Link::start(connection.expect("connects"), &endpoint, STALL).await.expect("starts");
         drop(accepted.expect("accepts"));
         let noticed = async {
             while !link.is_closed() {
@@ -152,8 +198,7 @@ mod tests {
     async fn a_request_on_a_closed_connection_comes_back_untouched() {
         let (mut link, uri, endpoint) = forsaken().await;
         let request = Request::put(uri.clone()).body(Outgoing::new(Body::from(vec![1; 10]))).expect("a request");
-        let mut clock = StallClock::new(Duration::from_secs(20));
-        match link.exchange(request, &uri, &endpoint, &mut clock).await {
+        match link.exchange(request, &uri, &endpoint, STALL).await {
             Err(Failure::Unsent(request, error)) => {
                 assert_eq!((request.body().size_hint().exact(), request.uri()), (Some(10), &uri));
                 assert!(!error.ambiguous());

@@ -52,7 +52,7 @@ impl Pool {
     pub(crate) fn take(&self, endpoint: &Endpoint) -> Option<Link> {
         let mut idle = self.idle.lock();
         let links = idle.by_endpoint.get_mut(endpoint)?;
-        while let Some(candidate) = links.pop_back() {
+        while let Some(mut candidate) = links.pop_back() {
             if candidate.since.elapsed() < self.idle_timeout && !candidate.link.is_closed() {
                 return Some(candidate.link);
             }
@@ -61,7 +61,7 @@ impl Pool {
     }
 
     /// Keeps a connection whose exchange has ended cleanly.
-    pub(crate) fn put(self: &Arc<Self>, endpoint: &Endpoint, link: Link) {
+    pub(crate) fn put(self: &Arc<Self>, endpoint: &Endpoint, mut link: Link) {
         if link.is_closed() || self.idle_per_host_max == 0 {
             return;
         }
@@ -84,7 +84,7 @@ impl Pool {
     fn close_expired(&self) -> Sweeper {
         let mut idle = self.idle.lock();
         for links in idle.by_endpoint.values_mut() {
-            while links.front().is_some_and(|oldest| oldest.since.elapsed() >= self.idle_timeout || oldest.link.is_closed()) {
+            while links.front_mut().is_some_and(|oldest| oldest.since.elapsed() >= self.idle_timeout || oldest.link.is_closed()) {
                 links.pop_front();
             }
         }

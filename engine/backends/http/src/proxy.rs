@@ -11,6 +11,7 @@ use http_body_util::Empty;
 use hyper_util::client::proxy::matcher::Matcher;
 use hyper_util::rt::TokioIo;
 
+use crate::body::Outgoing;
 use crate::endpoint::{Endpoint, Scheme};
 use crate::error::{Kind, TransportError};
 use crate::options::ProxyOptions;
@@ -127,6 +128,20 @@ impl TargetForm {
         match endpoint.scheme {
             Scheme::Https => Self::Origin,
             Scheme::Http => Self::Absolute { authorization: proxy.authorization.clone() },
+        }
+    }
+
+    /// Writes the request target in the form that the other end expects, byte for byte as the caller encoded it.
+    pub(crate) fn address(&self, request: &mut Request<Outgoing>, uri: &Uri) {
+        request.headers_mut().remove(header::PROXY_AUTHORIZATION);
+        match self {
+            Self::Origin => *request.uri_mut() = uri.path_and_query().cloned().map(Uri::from).unwrap_or_default(),
+            Self::Absolute { authorization } => {
+                *request.uri_mut() = uri.clone();
+                if let Some(authorization) = authorization {
+                    request.headers_mut().insert(header::PROXY_AUTHORIZATION, authorization.clone());
+                }
+            }
         }
     }
 }

@@ -19,9 +19,8 @@ use crate::body::Upload;
 use crate::endpoint::Endpoint;
 use crate::error::{Kind, TransportError};
 use crate::limits::SMALL_BODY_BYTES;
-use crate::link::{Link, stalled};
+use crate::link::Link;
 use crate::pool::Pool;
-use crate::stall::StallClock;
 use crate::transport::InFlight;
 
 /// The answer to a request. Dropping it before its body was read closes its connection.
@@ -84,7 +83,6 @@ pub struct ResponseBody {
     pool: Arc<Pool>,
     endpoint: Endpoint,
     upload: Upload,
-    clock: StallClock,
     received_bytes: u64,
     in_flight: Option<InFlight>,
 }
@@ -95,14 +93,13 @@ pub(crate) struct Tail {
     pub(crate) pool: Arc<Pool>,
     pub(crate) endpoint: Endpoint,
     pub(crate) upload: Upload,
-    pub(crate) clock: StallClock,
     pub(crate) in_flight: InFlight,
 }
 
 impl ResponseBody {
     pub(crate) fn new(incoming: Incoming, tail: Tail) -> Self {
-        let Tail { link, pool, endpoint, upload, clock, in_flight } = tail;
-        let mut body = Self { incoming, link: Some(link), pool, endpoint, upload, clock, received_bytes: 0, in_flight: Some(in_flight) };
+        let Tail { link, pool, endpoint, upload, in_flight } = tail;
+        let mut body = Self { incoming, link: Some(link), pool, endpoint, upload, received_bytes: 0, in_flight: Some(in_flight) };
         if body.incoming.is_end_stream() {
             body.release();
         }
@@ -173,10 +170,15 @@ impl ResponseBody {
     }
 
     fn poll_any(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, TransportError>>> {
-        let Some(link) = &self.link else { return Poll::Ready(None) };
-        match Pin::new(&mut self.incoming).poll_frame(cx) {
-            Poll::Ready(Some(Ok(frame))) => {
-                self.clock.rest();
+        let Some(link) = &mut self.link else { return Poll::Ready(None) };
+        let Ok(step) = ready!(link.poll_frame(&mut self.incoming, cx)) else {
+            let what = format!("{} bytes of the body had arrived", self.received_bytes);
+            let error = link.stalled(&self.endpoint, &what).possibly_reached();
+            self.close();
+            return Poll::Ready(Some(Err(error)));
+        };
+        match step {
+            Some(Ok(frame)) => {
                 if let Some(data) = frame.data_ref() {
                     self.received_bytes += u64::try_from(data.len()).expect("a buffer length fits in 64 bits");
                 }
@@ -185,19 +187,13 @@ impl ResponseBody {
                 }
                 Poll::Ready(Some(Ok(frame)))
             }
-            Poll::Ready(Some(Err(error))) => {
+            Some(Err(error)) => {
                 self.close();
                 Poll::Ready(Some(Err(TransportError::from_body(error, &self.endpoint, self.received_bytes))))
             }
-            Poll::Ready(None) => {
+            None => {
                 self.release();
                 Poll::Ready(None)
-            }
-            Poll::Pending => {
-                ready!(self.clock.poll_stalled(cx, link.meter()));
-                self.close();
-                let what = format!("{} bytes of the body had arrived", self.received_bytes);
-                Poll::Ready(Some(Err(stalled(&self.endpoint, &self.clock, &what).possibly_reached())))
             }
         }
     }

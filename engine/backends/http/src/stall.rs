@@ -1,6 +1,7 @@
-//! The stall clock of one exchange: one timer, set again rather than made again.
+//! The stall clock of a connection: one timer for all its exchanges, set again only when it has run out.
+//!
+//! An exchange that is faster than the timeout, which is every good one, therefore touches no timer at all.
 
-use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -37,6 +38,15 @@ impl StallClock {
         self.timeout
     }
 
+    /// The timeout of the exchange that begins.
+    pub(crate) fn begin(&mut self, timeout: Duration) {
+        if timeout < self.timeout {
+            self.timer.as_mut().reset(Instant::now() + timeout);
+        }
+        self.timeout = timeout;
+        self.rest();
+    }
+
     /// What was waited for has come.
     pub(crate) fn rest(&mut self) {
         self.state = State::Resting;
@@ -49,7 +59,6 @@ impl StallClock {
             State::Resting => {
                 let now = Instant::now();
                 self.state = State::Waiting { since: now };
-                self.timer.as_mut().reset(now + self.timeout);
                 now
             }
         };
@@ -61,17 +70,5 @@ impl StallClock {
             }
             self.timer.as_mut().reset(due);
         }
-    }
-
-    /// Runs `work` until it ends or stalls (`None`).
-    pub(crate) async fn watch<F: Future>(&mut self, meter: &Meter, work: F) -> Option<F::Output> {
-        let mut work = std::pin::pin!(work);
-        let done = std::future::poll_fn(|cx| match work.as_mut().poll(cx) {
-            Poll::Ready(output) => Poll::Ready(Some(output)),
-            Poll::Pending => self.poll_stalled(cx, meter).map(|()| None),
-        })
-        .await;
-        self.rest();
-        done
     }
 }

@@ -18,7 +18,7 @@ use crate::link::{Failure, Link};
 use crate::options::TransportOptions;
 use crate::pool::Pool;
 use crate::response::{Response, ResponseBody, Tail};
-use crate::stall::{StallClock, StallTimeout};
+use crate::stall::StallTimeout;
 
 /// Sends requests. Cloning shares connections, addresses and counters.
 #[derive(Clone)]
@@ -82,10 +82,9 @@ impl Transport {
         let timeout = request.extensions().get::<StallTimeout>().map_or(self.shared.stall_timeout, |given| given.0);
         let upload = request.body().upload();
         let in_flight = InFlight::enter(&self.shared.in_flight);
-        let mut clock = StallClock::new(timeout);
-        let (incoming, link) = self.head(request, &uri, &endpoint, &mut clock).await?;
+        let (incoming, link) = self.head(request, &uri, &endpoint, timeout).await?;
         let (head, incoming) = incoming.into_parts();
-        let tail = Tail { link, pool: Arc::clone(&self.shared.pool), endpoint, upload, clock, in_flight };
+        let tail = Tail { link, pool: Arc::clone(&self.shared.pool), endpoint, upload, in_flight };
         Ok(Response::new(head, ResponseBody::new(incoming, tail)))
     }
 
@@ -95,18 +94,18 @@ impl Transport {
         mut request: Request<Outgoing>,
         uri: &Uri,
         endpoint: &Endpoint,
-        clock: &mut StallClock,
+        stall_timeout: Duration,
     ) -> Result<(http::Response<Incoming>, Link), TransportError> {
         while let Some(mut kept) = self.shared.pool.take(endpoint) {
-            match kept.exchange(request, uri, endpoint, clock).await {
+            match kept.exchange(request, uri, endpoint, stall_timeout).await {
                 Ok(response) => return Ok((response, kept)),
                 Err(Failure::Unsent(untouched, _)) => request = *untouched,
                 Err(Failure::Failed(error)) => return Err(error),
             }
         }
         let connection = self.shared.connector.connect(endpoint, uri).await?;
-        let mut link = Link::start(connection, endpoint).await?;
-        match link.exchange(request, uri, endpoint, clock).await {
+        let mut link = Link::start(connection, endpoint, self.shared.stall_timeout).await?;
+        match link.exchange(request, uri, endpoint, stall_timeout).await {
             Ok(response) => Ok((response, link)),
             Err(Failure::Unsent(_, error) | Failure::Failed(error)) => Err(error),
         }
