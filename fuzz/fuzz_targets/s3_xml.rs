@@ -61,7 +61,7 @@ fn encoded_keys_come_back(keys: &[&[u8]]) {
     }
     page.push_str("</ListBucketResult>");
     let page = parse_list_page(page.as_bytes()).expect("a right page is read");
-    let read: Vec<&[u8]> = page.objects.iter().map(|listed| listed.key.as_slice()).collect();
+    let read: Vec<&[u8]> = page.objects.iter().map(|listed| listed.key.as_bytes()).collect();
     assert_eq!(read, keys);
     assert!(page.objects.iter().zip(0..).all(|(listed, index)| listed.size == index));
     assert_eq!(page.next, None);
@@ -77,7 +77,7 @@ fn plain_keys_come_back(keys: &[&str]) {
         format!("<Contents><Size>1</Size><Key>{key}</Key></Contents>")
     });
     let page = parse_list_page(listing.as_bytes()).expect("a right page is read");
-    assert!(page.objects.iter().map(|listed| listed.key.as_slice()).eq(keys.iter().map(|key| key.as_bytes())));
+    assert!(page.objects.iter().map(|listed| listed.key.as_bytes()).eq(keys.iter().map(|key| key.as_bytes())));
 
     let answer = document("DeleteResult", "", &|key| format!("<Deleted><Key>{key}</Key></Deleted><Error><Key>{key}</Key></Error>"));
     let result = parse_delete_result(answer.as_bytes()).expect("a right answer is read");

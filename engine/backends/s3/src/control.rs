@@ -185,7 +185,7 @@ pub(crate) async fn uploads(link: &Link, bucket: &str, prefix: &str) -> Outcome<
     let mut markers: (Option<String>, Option<String>) = (None, None);
     loop {
         let page = uploads_page(link, bucket, prefix, markers.clone()).await?;
-        let plain = |text: &str| if page.encoded { decode(text.as_bytes()) } else { text.as_bytes().to_vec() };
+        let plain = |text: &str| if page.encoded { decode(text.as_bytes()).into_owned() } else { text.as_bytes().to_vec() };
         found.extend(page.uploads.iter().filter_map(|upload| {
             let name = plain(&upload.key);
             let key = Key::new(name.strip_prefix(prefix.as_bytes())?);

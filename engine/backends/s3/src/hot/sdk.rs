@@ -17,7 +17,7 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::byte_stream::error::Error as ByteStreamError;
 use aws_smithy_types::config_bag::ConfigBag;
 use brigade_core::digest::Algorithm;
-use brigade_core::{ErrorKind, Identity, Metadata};
+use brigade_core::{ErrorKind, Identity, Key, Metadata};
 use brigade_http::TransportError;
 use brigade_store::{Head, Rope, StoreError};
 use bytes::Bytes;
@@ -305,7 +305,7 @@ fn listed(object: &Object, encoded: bool) -> Option<Listed> {
         .restore_status()
         .is_some_and(|status| status.restore_expiry_date().is_some() && status.is_restore_in_progress() != Some(true));
     Some(Listed {
-        key: if encoded { decode(key) } else { key.to_vec() },
+        key: if encoded { Key::new(decode(key)) } else { Key::new(key) },
         size: u64::try_from(object.size()?).ok()?,
         etag: object.e_tag().map(|etag| etag.trim_matches('"')).filter(|etag| !etag.is_empty()).map(Arc::from),
         modified: object.last_modified().and_then(moment),

@@ -39,7 +39,7 @@ struct S3Pages {
     range: KeyRange,
     token: Option<String>,
     /// The last full key seen.
-    last: Option<Vec<u8>>,
+    last: Option<Key>,
     done: bool,
 }
 
@@ -85,17 +85,20 @@ impl S3Pages {
 
     /// What of a page lies in the range, with its last key, and whether the range ends in it.
     #[expect(clippy::type_complexity, reason = "three facts of one page, used at once")]
-    fn check(&self, page: ListPage) -> Result<(Vec<(Key, Listed)>, Option<Vec<u8>>, bool)> {
+    fn check(&self, page: ListPage) -> Result<(Vec<(Key, Listed)>, Option<Key>, bool)> {
+        let prefix = self.inner.prefix.as_bytes();
         let mut last = self.last.clone();
         let mut kept = Vec::with_capacity(page.objects.len());
         for listed in page.objects {
             if last.as_ref().is_some_and(|last| *last >= listed.key) {
                 return Err(protocol("ListObjectsV2: the keys are out of order"));
             }
-            let Some(key) = listed.key.strip_prefix(self.inner.prefix.as_bytes()).map(Key::new) else {
-                return Err(protocol("ListObjectsV2: a key lies outside of the prefix"));
-            };
             last = Some(listed.key.clone());
+            let key = match listed.key.as_bytes().strip_prefix(prefix) {
+                Some(_) if prefix.is_empty() => listed.key.clone(),
+                Some(key) => Key::new(key),
+                None => return Err(protocol("ListObjectsV2: a key lies outside of the prefix")),
+            };
             if self.range.is_past(&key) {
                 return Ok((kept, last, true));
             }

@@ -1,7 +1,15 @@
 //! A page of ListObjectsV2.
+//!
+//! Two readers: [`plain`] for pages written as S3 writes them, in one pass over the bytes; and the general one here for every
+//! other well-formed page. The plain one gives up at the first thing that it does not expect, so that what a page says is
+//! defined by the general one alone; a test holds them to each other.
 
+mod plain;
+
+use std::borrow::Cow;
 use std::sync::Arc;
 
+use brigade_core::Key;
 use brigade_core::digest::Algorithm;
 use jiff::Timestamp;
 use percent_encoding::percent_decode;
@@ -18,10 +26,10 @@ pub struct ListPage {
 }
 
 /// One listed object.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Listed {
     /// The full key, decoded.
-    pub key: Vec<u8>,
+    pub key: Key,
     /// Size in bytes.
     pub size: u64,
     /// ETag without quotes; some servers list none.
@@ -36,47 +44,52 @@ pub struct Listed {
     pub restored: bool,
 }
 
-#[derive(Default)]
-struct Reading {
-    page: ListPage,
-    entry: Building,
-    root: bool,
-    /// Some servers leave it out; the token then says it alone.
-    truncated: Option<bool>,
-    encoded: bool,
-    classes: Vec<Arc<str>>,
+/// Reads a page of ListObjectsV2.
+pub fn parse_list_page(document: &[u8]) -> Result<ListPage, XmlError> {
+    match plain::parse(document) {
+        Some(page) => Ok(page),
+        None => parse_any(document),
+    }
+}
+
+fn parse_any(document: &[u8]) -> Result<ListPage, XmlError> {
+    let mut reading = Reading::default();
+    walk(document, &mut reading)?;
+    reading.finish()
 }
 
 #[derive(Default)]
-struct Building {
-    listed: Listed,
+struct Reading {
+    ending: Ending,
+    objects: Vec<(String, Listed)>,
     key: Option<String>,
-    size: Option<u64>,
-    algorithm: Option<Algorithm>,
-    full_object: bool,
-    restoring: bool,
+    entry: Building,
+    root: bool,
+    encoded: bool,
+    classes: Classes,
 }
 
 impl Visitor for Reading {
     fn open(&mut self, path: &[&'static str]) {
         match path {
             ["ListBucketResult"] => self.root = true,
-            ["ListBucketResult", "Contents"] => self.entry = Building::default(),
+            ["ListBucketResult", "Contents"] => (self.key, self.entry) = Default::default(),
             _ => {}
         }
     }
 
     fn close(&mut self, path: &[&'static str], text: &str) -> Result<(), XmlError> {
         match path {
-            ["ListBucketResult", "Contents", "StorageClass"] => self.entry.listed.storage_class = Some(self.class(text)),
-            ["ListBucketResult", "Contents", rest @ ..] if !rest.is_empty() => self.entry.set(rest, text)?,
+            ["ListBucketResult", "Contents", "Key"] => self.key = Some(text.to_owned()),
+            ["ListBucketResult", "Contents", "RestoreStatus", name] => self.entry.set_restore(name, text),
+            ["ListBucketResult", "Contents", name] => self.entry.set(Field::of(name), text, &mut self.classes)?,
             ["ListBucketResult", "Contents"] => {
-                let entry = std::mem::take(&mut self.entry).finish()?;
-                self.page.objects.push(entry);
+                let key = self.key.take().ok_or(XmlError::Element("Key"))?;
+                self.objects.push((key, std::mem::take(&mut self.entry).finish(Key::new(b""))?));
             }
-            ["ListBucketResult", "IsTruncated"] => self.truncated = Some(truth(text).ok_or(XmlError::Element("IsTruncated"))?),
-            ["ListBucketResult", "NextContinuationToken"] => self.page.next = Some(text.to_owned()),
-            ["ListBucketResult", "EncodingType"] => self.encoded = text.trim() == "url",
+            ["ListBucketResult", "IsTruncated"] => self.ending.truncated(text)?,
+            ["ListBucketResult", "NextContinuationToken"] => self.ending.token = Some(text.to_owned()),
+            ["ListBucketResult", "EncodingType"] => self.encoded = is_url(text),
             _ => {}
         }
         Ok(())
@@ -84,63 +97,136 @@ impl Visitor for Reading {
 }
 
 impl Reading {
-    /// A page has few storage classes and many objects: their names are shared.
-    fn class(&mut self, name: &str) -> Arc<str> {
-        if let Some(class) = self.classes.iter().find(|class| &***class == name) {
-            return class.clone();
-        }
-        let class: Arc<str> = Arc::from(name);
-        self.classes.push(class.clone());
-        class
-    }
-
-    fn finish(mut self) -> Result<ListPage, XmlError> {
+    /// Keys are decoded last: the page may say behind them that they are encoded.
+    fn finish(self) -> Result<ListPage, XmlError> {
         if !self.root {
             return Err(XmlError::Unexpected("ListBucketResult"));
         }
-        match self.truncated {
-            Some(true) if self.page.next.is_none() => return Err(XmlError::Element("NextContinuationToken")),
-            Some(false) => self.page.next = None,
-            Some(true) | None => {}
-        }
-        if self.encoded {
-            self.page.objects.iter_mut().for_each(|listed| listed.key = decode(&listed.key));
-        }
-        Ok(self.page)
+        let next = self.ending.next()?;
+        let decoded = |text: String| if self.encoded { Key::new(decode(text.as_bytes())) } else { Key::new(text) };
+        let objects = self.objects.into_iter().map(|(key, listed)| Listed { key: decoded(key), ..listed }).collect();
+        Ok(ListPage { objects, next })
     }
 }
 
+/// How a page says whether another one follows.
+#[derive(Default)]
+struct Ending {
+    /// Some servers leave it out; the token then says it alone.
+    truncated: Option<bool>,
+    token: Option<String>,
+}
+
+impl Ending {
+    /// A boolean of XML. Anything else is no answer: a listing must not end because a word was not understood.
+    fn truncated(&mut self, text: &str) -> Result<(), XmlError> {
+        self.truncated = Some(match text.trim() {
+            "true" => true,
+            "false" => false,
+            _ => return Err(XmlError::Element("IsTruncated")),
+        });
+        Ok(())
+    }
+
+    fn next(self) -> Result<Option<String>, XmlError> {
+        match self.truncated {
+            Some(true) if self.token.is_none() => Err(XmlError::Element("NextContinuationToken")),
+            Some(false) => Ok(None),
+            Some(true) | None => Ok(self.token),
+        }
+    }
+}
+
+fn is_url(encoding: &str) -> bool {
+    encoding.trim() == "url"
+}
+
+/// What a listing says of an object beside its key.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Field {
+    Size,
+    ETag,
+    LastModified,
+    StorageClass,
+    ChecksumAlgorithm,
+    ChecksumType,
+    Other,
+}
+
+impl Field {
+    fn of(name: &str) -> Self {
+        match name {
+            "Size" => Self::Size,
+            "ETag" => Self::ETag,
+            "LastModified" => Self::LastModified,
+            "StorageClass" => Self::StorageClass,
+            "ChecksumAlgorithm" => Self::ChecksumAlgorithm,
+            "ChecksumType" => Self::ChecksumType,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// A page has few storage classes and many objects: their names are shared.
+#[derive(Default)]
+struct Classes(Vec<Arc<str>>);
+
+impl Classes {
+    fn shared(&mut self, name: &str) -> Arc<str> {
+        if let Some(class) = self.0.iter().find(|class| &***class == name) {
+            return class.clone();
+        }
+        let class: Arc<str> = Arc::from(name);
+        self.0.push(class.clone());
+        class
+    }
+}
+
+/// An object while its element is read, without its key.
+#[derive(Default)]
+struct Building {
+    size: Option<u64>,
+    etag: Option<Arc<str>>,
+    modified: Option<Timestamp>,
+    storage_class: Option<Arc<str>>,
+    algorithm: Option<Algorithm>,
+    full_object: bool,
+    restored: bool,
+    restoring: bool,
+}
+
 impl Building {
-    fn set(&mut self, path: &[&'static str], text: &str) -> Result<(), XmlError> {
-        match path {
-            ["Key"] => self.key = Some(text.to_owned()),
-            ["Size"] => self.size = Some(text.trim().parse().map_err(|_| XmlError::Element("Size"))?),
-            ["ETag"] => self.listed.etag = Some(text.trim().trim_matches('"')).filter(|etag| !etag.is_empty()).map(Arc::from),
-            ["LastModified"] => self.listed.modified = text.trim().parse().ok(),
-            ["ChecksumAlgorithm"] => self.algorithm = algorithm(text.trim()).or(self.algorithm),
-            ["ChecksumType"] => self.full_object = text.trim() == "FULL_OBJECT",
-            ["RestoreStatus", "IsRestoreInProgress"] => self.restoring = text.trim() == "true",
-            ["RestoreStatus", "RestoreExpiryDate"] => self.listed.restored = true,
-            _ => {}
+    fn set(&mut self, field: Field, text: &str, classes: &mut Classes) -> Result<(), XmlError> {
+        match field {
+            Field::Size => self.size = Some(text.trim().parse().map_err(|_| XmlError::Element("Size"))?),
+            Field::ETag => self.etag = Some(text.trim().trim_matches('"')).filter(|etag| !etag.is_empty()).map(Arc::from),
+            Field::LastModified => self.modified = moment(text.trim()),
+            Field::StorageClass => self.storage_class = Some(classes.shared(text)),
+            Field::ChecksumAlgorithm => self.algorithm = algorithm(text.trim()).or(self.algorithm),
+            Field::ChecksumType => self.full_object = text.trim() == "FULL_OBJECT",
+            Field::Other => {}
         }
         Ok(())
     }
 
-    fn finish(mut self) -> Result<Listed, XmlError> {
-        self.listed.key = self.key.ok_or(XmlError::Element("Key"))?.into_bytes();
-        self.listed.size = self.size.ok_or(XmlError::Element("Size"))?;
-        self.listed.checksum = self.algorithm.filter(|_| self.full_object);
-        self.listed.restored &= !self.restoring;
-        Ok(self.listed)
+    fn set_restore(&mut self, name: &str, text: &str) {
+        match name {
+            "IsRestoreInProgress" => self.restoring = text.trim() == "true",
+            "RestoreExpiryDate" => self.restored = true,
+            _ => {}
+        }
     }
-}
 
-/// A boolean of XML. Anything else is no answer: a listing must not end because a word was not understood.
-fn truth(text: &str) -> Option<bool> {
-    match text.trim() {
-        "true" => Some(true),
-        "false" => Some(false),
-        _ => None,
+    fn finish(self, key: Key) -> Result<Listed, XmlError> {
+        Ok(Listed {
+            key,
+            size: self.size.ok_or(XmlError::Element("Size"))?,
+            etag: self.etag,
+            modified: self.modified,
+            storage_class: self.storage_class,
+            checksum: self.algorithm.filter(|_| self.full_object),
+            restored: self.restored && !self.restoring,
+        })
     }
 }
 
@@ -152,17 +238,41 @@ fn algorithm(name: &str) -> Option<Algorithm> {
     }
 }
 
-/// Undoes `encoding-type=url`, which writes a space as `+`.
-pub(crate) fn decode(text: &[u8]) -> Vec<u8> {
-    let spaced: Vec<u8> = text.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
-    percent_decode(&spaced).collect()
+/// A moment as S3 writes it (`2026-10-12T17:50:30.000Z`), read without the general parser; others by that one.
+fn moment(text: &str) -> Option<Timestamp> {
+    written_by_s3(text).or_else(|| text.parse().ok())
 }
 
-/// Reads a page of ListObjectsV2.
-pub fn parse_list_page(document: &[u8]) -> Result<ListPage, XmlError> {
-    let mut reading = Reading::default();
-    walk(document, &mut reading)?;
-    reading.finish()
+fn written_by_s3(text: &str) -> Option<Timestamp> {
+    let bytes: &[u8; 24] = text.as_bytes().try_into().ok()?;
+    let shape = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':'), (19, b'.'), (23, b'Z')];
+    if shape.iter().any(|(at, byte)| bytes[*at] != *byte) {
+        return None;
+    }
+    let number = |range: std::ops::Range<usize>| {
+        bytes[range].iter().try_fold(0_i16, |sum, byte| byte.is_ascii_digit().then(|| sum * 10 + i16::from(byte - b'0')))
+    };
+    let small = |range| number(range).and_then(|number| i8::try_from(number).ok());
+    let millis = i32::from(number(20..23)?);
+    let time = jiff::civil::DateTime::new(
+        number(0..4)?,
+        small(5..7)?,
+        small(8..10)?,
+        small(11..13)?,
+        small(14..16)?,
+        small(17..19)?,
+        millis * 1_000_000,
+    );
+    jiff::tz::Offset::UTC.to_timestamp(time.ok()?).ok()
+}
+
+/// Undoes `encoding-type=url`, which writes a space as `+`.
+pub(crate) fn decode(text: &[u8]) -> Cow<'_, [u8]> {
+    if !text.iter().any(|byte| matches!(byte, b'+' | b'%')) {
+        return Cow::Borrowed(text);
+    }
+    let spaced: Vec<u8> = text.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
+    Cow::Owned(percent_decode(&spaced).collect())
 }
 
 #[cfg(test)]
@@ -185,7 +295,7 @@ mod tests {
         let page = parse_list_page(PAGE.as_bytes()).expect("a page");
         assert_eq!(page.next.as_deref(), Some("to+ken="));
         let [one, two] = page.objects.as_slice() else { panic!("two objects") };
-        assert_eq!((one.key.as_slice(), one.size), (&b"p/a b+\n/"[..], 434_234));
+        assert_eq!((one.key.as_bytes(), one.size), (&b"p/a b+\n/"[..], 434_234));
         assert_eq!(one.etag.as_deref(), Some("fba9dede5f27731c9771645a39863328"));
         assert_eq!(one.modified, "2026-10-12T17:50:30Z".parse().ok());
         assert_eq!((one.checksum, two.checksum), (Some(Algorithm::Crc32c), None));
@@ -197,7 +307,7 @@ mod tests {
     fn keys_are_decoded_only_where_the_server_says_that_it_encoded_them() {
         let plain = PAGE.replace("<EncodingType>url</EncodingType>", "");
         let page = parse_list_page(plain.as_bytes()).expect("a page");
-        assert_eq!(page.objects[0].key, b"p/a+b%2B%0A%2F");
+        assert_eq!(page.objects[0].key.as_bytes(), b"p/a+b%2B%0A%2F");
     }
 
     #[test]
@@ -220,6 +330,18 @@ mod tests {
         assert!(parse_list_page(PAGE.repeat(2).as_bytes()).is_err(), "two pages glued together");
         let silent = PAGE.replace("<IsTruncated>true</IsTruncated>", "");
         assert_eq!(parse_list_page(silent.as_bytes()).expect("a page").next.as_deref(), Some("to+ken="));
+    }
+
+    #[test]
+    fn a_moment_is_read_as_the_general_parser_reads_it() {
+        let usual = ["2026-10-12T17:50:30.000Z", "1970-01-01T00:00:00.999Z", "2024-02-29T23:59:59.001Z"];
+        for text in usual {
+            assert!(written_by_s3(text).is_some(), "{text}");
+        }
+        let odd = ["2023-02-29T00:00:00.000Z", "2026-13-01T00:00:00.000Z", "2026-10-12T24:00:00.000Z", "2026-10-12T17:50:30Z", "today"];
+        for text in usual.into_iter().chain(odd) {
+            assert_eq!(moment(text), text.parse().ok(), "{text}");
+        }
     }
 
     #[test]
