@@ -83,7 +83,7 @@ impl Link {
     /// Sends one request and waits for the head of its response. `uri` is absolute.
     pub(crate) async fn exchange(
         &mut self,
-        mut request: Request<Outgoing>,
+        mut request: Box<Request<Outgoing>>,
         uri: &Uri,
         endpoint: &Endpoint,
         stall_timeout: Duration,
@@ -92,12 +92,12 @@ impl Link {
         clock.begin(stall_timeout);
         match watch(driver, clock, meter, sender.ready()).await {
             Some(Ok(())) => {}
-            Some(Err(error)) => return Err(Failure::Unsent(Box::new(request), TransportError::from_exchange(error, endpoint))),
+            Some(Err(error)) => return Err(Failure::Unsent(request, TransportError::from_exchange(error, endpoint))),
             None => return Err(Failure::Failed(self.stalled(endpoint, "the connection was not ready"))),
         }
         form.address(&mut request, uri);
         let written_before = meter.written_bytes();
-        let answered = watch(driver, clock, meter, sender.try_send_request(request)).await;
+        let answered = watch(driver, clock, meter, sender.try_send_request(*request)).await;
         let error = match answered {
             Some(Ok(response)) => return Ok(response),
             Some(Err(mut failed)) => {
@@ -198,7 +198,7 @@ mod tests {
     async fn a_request_on_a_closed_connection_comes_back_untouched() {
         let (mut link, uri, endpoint) = forsaken().await;
         let request = Request::put(uri.clone()).body(Outgoing::new(Body::from(vec![1; 10]))).expect("a request");
-        match link.exchange(request, &uri, &endpoint, STALL).await {
+        match link.exchange(Box::new(request), &uri, &endpoint, STALL).await {
             Err(Failure::Unsent(request, error)) => {
                 assert_eq!((request.body().size_hint().exact(), request.uri()), (Some(10), &uri));
                 assert!(!error.ambiguous());

@@ -60,13 +60,13 @@ impl Response {
     }
 
     /// See [`ResponseBody::into_rope`].
-    pub async fn into_rope(self, limit_bytes: u64) -> Result<Rope, TransportError> {
-        self.body.into_rope(limit_bytes).await
+    pub fn into_rope(self, limit_bytes: u64) -> impl Future<Output = Result<Rope, TransportError>> + Send {
+        self.body.into_rope(limit_bytes)
     }
 
     /// See [`ResponseBody::into_bytes`].
-    pub async fn into_bytes(self, limit_bytes: u64) -> Result<Bytes, TransportError> {
-        self.body.into_bytes(limit_bytes).await
+    pub fn into_bytes(self, limit_bytes: u64) -> impl Future<Output = Result<Bytes, TransportError>> + Send {
+        self.body.into_bytes(limit_bytes)
     }
 
     /// The body's chunks as a stream.
@@ -78,30 +78,27 @@ impl Response {
 /// The body of a response, under the stall timeout from its first byte to its last.
 pub struct ResponseBody {
     incoming: Incoming,
-    /// Present while the body is unfinished.
-    link: Option<Link>,
-    pool: Arc<Pool>,
-    endpoint: Endpoint,
-    upload: Upload,
     received_bytes: u64,
-    in_flight: Option<InFlight>,
+    /// In a box: bodies pass through many hands.
+    tail: Box<Tail>,
 }
 
 /// What a body needs to live on after the exchange that produced it.
 pub(crate) struct Tail {
-    pub(crate) link: Link,
+    /// Present while the body is unfinished.
+    pub(crate) link: Option<Link>,
     pub(crate) pool: Arc<Pool>,
     pub(crate) endpoint: Endpoint,
     pub(crate) upload: Upload,
-    pub(crate) in_flight: InFlight,
+    /// Present as long as the link.
+    pub(crate) in_flight: Option<InFlight>,
 }
 
 impl ResponseBody {
     pub(crate) fn new(incoming: Incoming, tail: Tail) -> Self {
-        let Tail { link, pool, endpoint, upload, in_flight } = tail;
-        let mut body = Self { incoming, link: Some(link), pool, endpoint, upload, received_bytes: 0, in_flight: Some(in_flight) };
+        let mut body = Self { incoming, received_bytes: 0, tail: Box::new(tail) };
         if body.incoming.is_end_stream() {
-            body.release();
+            body.tail.release();
         }
         body
     }
@@ -150,7 +147,7 @@ impl ResponseBody {
     }
 
     fn too_long(&self, limit_bytes: u64) -> TransportError {
-        let message = format!("{} sent a body of more than {limit_bytes} bytes", self.endpoint);
+        let message = format!("{} sent a body of more than {limit_bytes} bytes", self.tail.endpoint);
         TransportError::new(Kind::TooLong, message).possibly_reached()
     }
 
@@ -170,11 +167,11 @@ impl ResponseBody {
     }
 
     fn poll_any(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, TransportError>>> {
-        let Some(link) = &mut self.link else { return Poll::Ready(None) };
+        let Some(link) = &mut self.tail.link else { return Poll::Ready(None) };
         let Ok(step) = ready!(link.poll_frame(&mut self.incoming, cx)) else {
             let what = format!("{} bytes of the body had arrived", self.received_bytes);
-            let error = link.stalled(&self.endpoint, &what).possibly_reached();
-            self.close();
+            let error = link.stalled(&self.tail.endpoint, &what).possibly_reached();
+            self.tail.close();
             return Poll::Ready(Some(Err(error)));
         };
         match step {
@@ -183,21 +180,23 @@ impl ResponseBody {
                     self.received_bytes += u64::try_from(data.len()).expect("a buffer length fits in 64 bits");
                 }
                 if self.incoming.is_end_stream() {
-                    self.release();
+                    self.tail.release();
                 }
                 Poll::Ready(Some(Ok(frame)))
             }
             Some(Err(error)) => {
-                self.close();
-                Poll::Ready(Some(Err(TransportError::from_body(error, &self.endpoint, self.received_bytes))))
+                self.tail.close();
+                Poll::Ready(Some(Err(TransportError::from_body(error, &self.tail.endpoint, self.received_bytes))))
             }
             None => {
-                self.release();
+                self.tail.release();
                 Poll::Ready(None)
             }
         }
     }
+}
 
+impl Tail {
     /// The body is whole: the connection is free, unless the server answered before it had the whole request.
     fn release(&mut self) {
         if let Some(link) = self.link.take()
@@ -231,7 +230,7 @@ impl http_body::Body for ResponseBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.link.is_none()
+        self.tail.link.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -242,7 +241,7 @@ impl http_body::Body for ResponseBody {
 impl fmt::Debug for ResponseBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ResponseBody")
-            .field("endpoint", &self.endpoint)
+            .field("endpoint", &self.tail.endpoint)
             .field("received_bytes", &self.received_bytes)
             .finish_non_exhaustive()
     }

@@ -52,17 +52,18 @@ impl Transport {
     /// is missing. A kept connection that was already closed is replaced by another one: nothing had been sent on it.
     /// Dropping the future ends the exchange and closes its connection. [`StallTimeout`] as a request extension overrides
     /// the stall timeout.
-    pub async fn send(&self, request: Request<Body>) -> Result<Response, TransportError> {
-        self.exchange(request.map(Outgoing::new)).await
+    pub fn send(&self, request: Request<Body>) -> impl Future<Output = Result<Response, TransportError>> + Send + '_ {
+        // Boxed at once: a request is large, and every future on its way would hold it once more.
+        self.exchange(Box::new(request.map(Outgoing::new)))
     }
 
     /// As [`Transport::send`], with any body: it is chunked where its length is unknown, and is not repeatable.
-    pub async fn send_any<B>(&self, request: Request<B>) -> Result<Response, TransportError>
+    pub fn send_any<B>(&self, request: Request<B>) -> impl Future<Output = Result<Response, TransportError>> + Send + '_
     where
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
-        self.exchange(request.map(Outgoing::stream)).await
+        self.exchange(Box::new(request.map(Outgoing::stream)))
     }
 
     /// Exchanges that have begun and whose bodies are not yet read or dropped.
@@ -75,7 +76,7 @@ impl Transport {
         self.shared.connector.opened()
     }
 
-    async fn exchange(&self, mut request: Request<Outgoing>) -> Result<Response, TransportError> {
+    async fn exchange(&self, mut request: Box<Request<Outgoing>>) -> Result<Response, TransportError> {
         let endpoint = Endpoint::of(request.uri())?;
         let uri = request.uri().clone();
         complete_headers(&mut request, &endpoint)?;
@@ -84,14 +85,20 @@ impl Transport {
         let in_flight = InFlight::enter(&self.shared.in_flight);
         let (incoming, link) = self.head(request, &uri, &endpoint, timeout).await?;
         let (head, incoming) = incoming.into_parts();
-        let tail = Tail { link, pool: Arc::clone(&self.shared.pool), endpoint, upload, in_flight };
+        let pool = Arc::clone(&self.shared.pool);
+        let tail = Tail { link: Some(link), pool, endpoint, upload, in_flight: Some(in_flight) };
         Ok(Response::new(head, ResponseBody::new(incoming, tail)))
+    }
+
+    async fn fresh(&self, endpoint: &Endpoint, uri: &Uri) -> Result<Link, TransportError> {
+        let connection = self.shared.connector.connect(endpoint, uri).await?;
+        Link::start(connection, endpoint, self.shared.stall_timeout).await
     }
 
     /// Kept connections first; each of them can turn out to be closed, a new one cannot be replaced again.
     async fn head(
         &self,
-        mut request: Request<Outgoing>,
+        mut request: Box<Request<Outgoing>>,
         uri: &Uri,
         endpoint: &Endpoint,
         stall_timeout: Duration,
@@ -99,12 +106,12 @@ impl Transport {
         while let Some(mut kept) = self.shared.pool.take(endpoint) {
             match kept.exchange(request, uri, endpoint, stall_timeout).await {
                 Ok(response) => return Ok((response, kept)),
-                Err(Failure::Unsent(untouched, _)) => request = *untouched,
+                Err(Failure::Unsent(untouched, _)) => request = untouched,
                 Err(Failure::Failed(error)) => return Err(error),
             }
         }
-        let connection = self.shared.connector.connect(endpoint, uri).await?;
-        let mut link = Link::start(connection, endpoint, self.shared.stall_timeout).await?;
+        // Rare, and its state is large: every exchange would carry it otherwise.
+        let mut link = Box::pin(self.fresh(endpoint, uri)).await?;
         match link.exchange(request, uri, endpoint, stall_timeout).await {
             Ok(response) => Ok((response, link)),
             Err(Failure::Unsent(_, error) | Failure::Failed(error)) => Err(error),

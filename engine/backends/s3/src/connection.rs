@@ -118,7 +118,7 @@ impl Connection {
                 Ok(value) => return Ok(value),
                 Err(failure) => failure,
             };
-            if !self.recover(&link, generation, &failure, &mut tried).await? {
+            if !Box::pin(self.recover(&link, generation, &failure, &mut tried)).await? {
                 return Err(failure.error);
             }
         }

@@ -54,9 +54,13 @@ impl Cached {
 
     /// Credentials that are good for a while yet.
     pub(crate) async fn get(&self) -> Result<Arc<Snapshot>, CredentialsError> {
-        if let Some(fresh) = self.fresh() {
-            return Ok(fresh);
+        match self.fresh() {
+            Some(fresh) => Ok(fresh),
+            None => Box::pin(self.renew()).await,
         }
+    }
+
+    async fn renew(&self) -> Result<Arc<Snapshot>, CredentialsError> {
         let _renewing = self.0.renewing.lock().await;
         if let Some(fresh) = self.fresh() {
             return Ok(fresh);

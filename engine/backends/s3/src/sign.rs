@@ -35,7 +35,9 @@ pub(crate) fn sha256_hex<'a>(chunks: impl IntoIterator<Item = &'a [u8]>) -> Stri
     for chunk in chunks {
         hasher.update(chunk);
     }
-    hex::encode(hasher.finalize())
+    let mut text = [0; 64];
+    hex::encode_to_slice(hasher.finalize(), &mut text).expect("64 digits for 32 bytes");
+    std::str::from_utf8(&text).expect("digits are text").to_owned()
 }
 
 /// What of a request is signed, beside its headers.

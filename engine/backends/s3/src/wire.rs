@@ -8,7 +8,7 @@ use http::header::{HOST, HeaderMap, HeaderValue, USER_AGENT};
 use http::{Method, Request};
 
 use crate::connection::{Connection, Link};
-use crate::credentials;
+use crate::credentials::{self, Snapshot};
 use crate::errors::{Answer, ERROR_BODY_BYTES_MAX, Effects, Outcome, transport};
 use crate::sign::{EMPTY_SHA256, Subject, UNSIGNED_PAYLOAD, sha256_hex};
 
@@ -37,7 +37,11 @@ pub(crate) struct Call<'a> {
 pub(crate) async fn send(connection: &Connection, link: &Link, call: Call<'_>) -> Outcome<Response> {
     let Call { operation, effects, .. } = call;
     let is_head = call.method == Method::HEAD;
-    let request = build(connection, link, call).await?;
+    let snapshot = match &connection.credentials {
+        Some(credentials) => Some(credentials.get().await.map_err(|error| credentials::store_error(&error))?),
+        None => None,
+    };
+    let request = build(connection, link, snapshot.as_deref(), call)?;
     let response = connection.transport.send(request).await.map_err(|error| transport(operation, effects, &error))?;
     if response.status().is_success() {
         return Ok(response);
@@ -48,7 +52,7 @@ pub(crate) async fn send(connection: &Connection, link: &Link, call: Call<'_>) -
     Err(Answer { operation, effects, status: status.as_u16(), headers: &headers, body: &body }.failure())
 }
 
-async fn build(connection: &Connection, link: &Link, call: Call<'_>) -> Outcome<Request<Body>> {
+fn build(connection: &Connection, link: &Link, credentials: Option<&Snapshot>, call: Call<'_>) -> Outcome<Request<Body>> {
     let Call { operation, method, key, query, mut headers, body, .. } = call;
     let invalid = |reason: &dyn std::fmt::Display| StoreError::new(ErrorKind::Invalid, format!("{operation}: {reason}"));
     let path = link.endpoint.path(key);
@@ -56,11 +60,10 @@ async fn build(connection: &Connection, link: &Link, call: Call<'_>) -> Outcome<
     let host = HeaderValue::try_from(link.endpoint.host_header()).map_err(|error| invalid(&error))?;
     headers.insert(HOST, host);
     headers.insert(USER_AGENT, AGENT);
-    if let Some(credentials) = &connection.credentials {
-        let snapshot = credentials.get().await.map_err(|error| credentials::store_error(&error))?;
+    if let Some(credentials) = credentials {
         let payload = payload(connection, link, &body);
         let subject = Subject { method: method.as_str(), path: &path, query: &query, payload: &payload };
-        link.signer.sign(&subject, &mut headers, &snapshot, connection.now());
+        link.signer.sign(&subject, &mut headers, credentials, connection.now());
     }
     let target = if query.is_empty() { path } else { format!("{path}?{query}") };
     let uri = uri::absolute(link.endpoint.scheme.clone(), link.endpoint.authority.clone(), &target).map_err(|error| invalid(&error))?;
