@@ -163,7 +163,7 @@ fn unknown(action: &Action) -> Outcome {
 
 pub(crate) async fn carry_out(action: Action, rules: &DiffRules, cx: &Ctx) -> Outcome {
     if cx.job.mode == Mode::Check {
-        return check::pair(action, rules, cx).await;
+        return Box::pin(check::pair(action, rules, cx)).await;
     }
     let action = match action {
         Action::Ask { source, target, known } => match ask(&source, &target, known.as_deref(), rules, cx).await {
@@ -258,7 +258,8 @@ async fn attempt(entry: &Entry, replaces: Option<&Identity>, cx: &Ctx) -> Result
                 let message = format!("it needs parts of {part_bytes} bytes, more than --memory allows");
                 return Err(StoreError::new(ErrorKind::Unfit, message));
             }
-            large::copy(entry, replaces, part_bytes, count, cx).await
+            // Its state is many times that of a small object's copy, which would carry it along.
+            Box::pin(large::copy(entry, replaces, part_bytes, count, cx)).await
         }
     }
 }
