@@ -8,6 +8,7 @@ use brigade_core::event::{Event, Observer, Side};
 use brigade_core::filter::FilterOptions;
 use brigade_core::job::{DeleteGuards, Job, Mode, Unconditional};
 use brigade_core::known::Ending;
+use brigade_core::shard::DivisionLimits;
 use brigade_lab::sim_state::SimState;
 use brigade_pipeline::approval::DeletePlan;
 use brigade_pipeline::cpu::CpuLane;
@@ -26,6 +27,9 @@ use crate::scenario::{Scenario, Turn, Wanted};
 use crate::seam::{Sent, Watched};
 use crate::stage::Stage;
 use crate::steps::Steps;
+
+/// Few pages and few records divide a keyspace here, so that it happens in scenarios of some dozen keys.
+const DIVISION: DivisionLimits = DivisionLimits { pages_before: 1, pages_ahead_min: 1, keys_known_min: 6, shards_first_max: 5 };
 
 /// What an engine told while it ran.
 #[derive(Default)]
@@ -139,6 +143,7 @@ impl Engine {
             clean_records: None,
             resume: if turn.fresh { Resume::StartOver } else { Resume::Continue },
             deletes: DeletePlan::default(),
+            division: DIVISION,
             cpu: CpuLane::Inline,
             stop: steps.stop.clone(),
             now: stage.place(Side::Source).now(),

@@ -9,6 +9,7 @@ use brigade_core::compare::CompareMode;
 use brigade_core::event::{Event, Observer, Phase};
 use brigade_core::job::{Effect, Job, Mode};
 use brigade_core::report::{ReportHead, RunOutcome, SCHEMA};
+use brigade_core::shard::DivisionLimits;
 use brigade_pipeline::approval::DeletePlan;
 use brigade_pipeline::counters::Fanout;
 use brigade_pipeline::cpu::CpuLane;
@@ -177,6 +178,7 @@ async fn execute(order: Order<'_>, global: &Global) -> Result<ExitCode, CliError
         clean_records: state.clean_records(),
         resume: if args.output.fresh { Resume::StartOver } else { Resume::Continue },
         deletes: order.deletes.clone(),
+        division: DivisionLimits::default(),
         cpu: CpuLane::Threads,
         stop: interrupt::watch(interrupt::STOPPING),
         now: order.now,

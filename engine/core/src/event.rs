@@ -48,7 +48,7 @@ pub enum Event<'a> {
     Began(Side),
     /// It ended.
     Ended(Attempt),
-    /// A page of a listing arrived with this many entries.
+    /// A page of a listing arrived with this many entries that no other page had.
     Listed(Side, usize),
     /// Bytes of an object have been written and acknowledged.
     Progress(u64),

@@ -1,8 +1,17 @@
-//! A shard: the key range that is listed, resumed and handed out as one.
+//! A shard: the key range that is listed and handed out as one, and how the keyspace is divided into such.
+
+mod alphabet;
+pub mod division;
+mod point;
+
+#[cfg(test)]
+mod tests;
 
 use serde::{Deserialize, Serialize};
 
 use crate::Key;
+
+pub use division::{Division, DivisionLimits, GoesOn, Marks};
 
 /// Keys greater than `after` and not greater than `through`, in byte order; an absent border is open.
 ///
@@ -40,17 +49,4 @@ pub struct Shard {
     pub id: u32,
     /// What it covers.
     pub range: KeyRange,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn borders_are_exclusive_below_and_inclusive_above() {
-        let range = KeyRange { after: Some(Key::from("b")), through: Some(Key::from("d")) };
-        let inside: Vec<bool> = ["a", "b", "b\0", "c", "d", "d\0"].iter().map(|key| range.contains(&Key::from(*key))).collect();
-        assert_eq!(inside, [false, false, true, true, true, false]);
-        assert!(KeyRange::all().contains(&Key::from("")));
-    }
 }

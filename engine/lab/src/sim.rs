@@ -26,7 +26,7 @@ use brigade_core::limits::{
 use brigade_core::metadata::ClassNames;
 use brigade_core::parts::PartLimits;
 use brigade_core::{Availability, Digests, ErrorKind, Identity, Key, KeyRules, Metadata};
-use brigade_store::{Facts, Head, Honoured, MtimeStyle, Probe, ProbeFor, ProofSupport, Result, StoreError};
+use brigade_store::{Facts, Head, Honoured, Listing, MtimeStyle, Probe, ProbeFor, ProofSupport, Result, StoreError};
 use parking_lot::RwLock;
 use std::sync::Arc;
 use std::time::Duration;
@@ -250,6 +250,7 @@ impl Probe for SimStore {
                 put_bytes_max: PUT_BYTES_MAX,
                 object_bytes_max: GCS_OBJECT_BYTES_MAX,
             },
+            listing: Listing::Ranged,
             delete_batch_max: if s3 { DELETE_BATCH_MAX } else { GCS_BATCH_MAX },
             digests: DigestSource::Stored,
             put_proof: if checks || !s3 { ProofSupport::Crc32c } else { ProofSupport::Md5 },

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use brigade_core::known::{Ending, fold};
+use brigade_core::shard::Marks;
 use brigade_core::{Change, Key, Known};
 use brigade_state::{Baseline, KnownPages, Past, StateError};
 use parking_lot::Mutex;
@@ -257,6 +258,12 @@ impl Baseline for SimBaseline {
     fn read(&self, after: Option<&Key>) -> Box<dyn KnownPages> {
         let at = after.map_or(0, |after| self.records.partition_point(|known| known.key <= *after));
         Box::new(SimRecords { records: self.records.clone(), at, pages: 0, breaks_at: self.breaks_at })
+    }
+
+    fn marks(&self) -> Marks {
+        let parts = self.records.chunks(PAGE_RECORDS);
+        let keys = parts.filter_map(|part| part.last()).map(|known| known.key.clone()).collect();
+        Marks { keys, keys_each: u64::try_from(PAGE_RECORDS).expect("a few") }
     }
 }
 

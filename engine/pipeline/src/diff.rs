@@ -1,52 +1,92 @@
 //! The second stage: two sorted listings, and what earlier runs left known, are joined, and every key is sent to where it is
 //! dealt with.
 
-use async_channel::{Receiver, Sender};
+use async_channel::Sender;
 use brigade_core::diff::{DiffRules, Next, both, next, only_source, only_target};
 use brigade_core::known::{Change, Original};
 use brigade_core::{Action, Entry, Key, Known, Shard};
 use brigade_state::{KnownPages, Note};
+use tokio::sync::mpsc::Receiver;
 
 use crate::ctx::Ctx;
-use crate::shard::Position;
+use crate::queue::{Position, Queue};
+use crate::shard::contradiction;
 
 /// A listing that is read entry by entry.
 struct Entries {
     pages: Receiver<Vec<Entry>>,
-    page: std::iter::Peekable<std::vec::IntoIter<Entry>>,
+    page: std::vec::IntoIter<Entry>,
+    /// How many entries of the page are left and lie in the shard.
+    left: usize,
+    rest: Rest,
+}
+
+/// Whether pages may follow the one at hand.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rest {
+    Some,
+    None,
+}
+
+/// Whether what is at hand has changed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Filled {
+    Same,
+    Anew,
 }
 
 impl Entries {
     fn new(pages: Receiver<Vec<Entry>>) -> Self {
-        Self { pages, page: Vec::new().into_iter().peekable() }
+        Self { pages, page: Vec::new().into_iter(), left: 0, rest: Rest::Some }
     }
 
     /// Makes the next entry ready, where there is one.
-    async fn fill(&mut self) {
-        while self.page.peek().is_none() {
-            match self.pages.recv().await {
-                Ok(page) => self.page = page.into_iter().peekable(),
-                Err(_) => return,
-            }
+    async fn fill(&mut self) -> Filled {
+        if self.left > 0 || self.rest == Rest::None {
+            return Filled::Same;
+        }
+        match self.pages.recv().await {
+            Some(page) => (self.left, self.page) = (page.len(), page.into_iter()),
+            None => self.rest = Rest::None,
+        }
+        Filled::Anew
+    }
+
+    fn key(&self) -> Option<&Key> {
+        self.page.as_slice()[..self.left].first().map(|entry| &entry.key)
+    }
+
+    /// The last key at hand.
+    fn last(&self) -> Option<&Key> {
+        self.page.as_slice()[..self.left].last().map(|entry| &entry.key)
+    }
+
+    /// The shard ends here: what is at hand beyond it is another's, and no page that follows matters.
+    fn end_at(&mut self, through: &Key) {
+        let inside = self.page.as_slice()[..self.left].partition_point(|entry| entry.key <= *through);
+        if inside < self.left {
+            (self.left, self.rest) = (inside, Rest::None);
         }
     }
 
     fn take(&mut self) -> Entry {
+        self.left -= 1;
         self.page.next().expect("the join saw this entry")
     }
 }
 
 /// What is known of the shard's keys, read beside the listings.
-struct Records<'a> {
+struct Records {
     pages: Option<Box<dyn KnownPages>>,
     page: std::iter::Peekable<std::vec::IntoIter<Known>>,
-    shard: &'a Shard,
+    /// Where the shard ends, once that is certain.
+    through: Option<Key>,
 }
 
-impl<'a> Records<'a> {
-    fn new(shard: &'a Shard, cx: &Ctx) -> Self {
+impl Records {
+    fn new(shard: &Shard, cx: &Ctx) -> Self {
         let pages = cx.baseline.as_ref().map(|baseline| baseline.read(shard.range.after.as_ref()));
-        Self { pages, page: Vec::new().into_iter().peekable(), shard }
+        Self { pages, page: Vec::new().into_iter().peekable(), through: None }
     }
 
     /// The next record's key, where there is one. Records that cannot be read any more only cost time: they count as ended.
@@ -65,8 +105,8 @@ impl<'a> Records<'a> {
                 None => self.pages = None,
             }
         }
-        let range = &self.shard.range;
-        self.page.peek().map(|known| &known.key).filter(|key| !range.is_past(key))
+        let through = self.through.as_ref();
+        self.page.peek().map(|known| &known.key).filter(|key| through.is_none_or(|through| key <= &through))
     }
 
     fn take(&mut self) -> Known {
@@ -94,9 +134,10 @@ impl Joined {
     }
 }
 
-/// Joins the two listings into actions, in key order.
+/// Joins the two listings of a shard into actions, in key order. Before it decides anything of the pages at hand it reserves what
+/// they can decide; so the shard may be cut meanwhile, and what was cut off is decided elsewhere, once (p09).
 pub async fn diff(
-    (shard, position): (&Shard, &Position),
+    (shard, queue, position): (&Shard, &Queue, &Position),
     source: Receiver<Vec<Entry>>,
     target: Receiver<Vec<Entry>>,
     rules: &DiffRules,
@@ -106,15 +147,24 @@ pub async fn diff(
     let (mut source, mut target, mut records) = (Entries::new(source), Entries::new(target), Records::new(shard, cx));
     let mut joined = Joined::default();
     loop {
-        tokio::join!(source.fill(), target.fill());
-        let (source_key, target_key) = (source.page.peek().map(|entry| &entry.key), target.page.peek().map(|entry| &entry.key));
-        let turn = next(source_key, target_key);
+        if tokio::join!(source.fill(), target.fill()) != (Filled::Same, Filled::Same) {
+            reserve((shard, queue), &mut source, &mut target);
+        }
+        let turn = next(source.key(), target.key());
         let key = match turn {
             // Where the run was stopped, a key that was not listed is unknown, not missing.
             Next::End if cx.stop.is_cancelled() => return joined,
-            Next::End => None,
-            Next::Source | Next::Both => source_key.cloned(),
-            Next::Target => target_key.cloned(),
+            Next::End => {
+                let range = queue.seal(shard.id);
+                if position.get().is_some_and(|last| range.is_past(&last)) {
+                    contradiction("a shard decided a key beyond its end", cx);
+                    return joined;
+                }
+                records.through = range.through;
+                None
+            }
+            Next::Source | Next::Both => source.key().cloned(),
+            Next::Target => target.key().cloned(),
         };
         let known = known_of(&mut records, key.as_ref(), turn, &mut joined, cx).await;
         let Some(key) = key else { return joined };
@@ -138,9 +188,18 @@ pub async fn diff(
     }
 }
 
+/// Reserves the keys that can be decided now: through the last one at hand of the side that is behind.
+fn reserve((shard, queue): (&Shard, &Queue), source: &mut Entries, target: &mut Entries) {
+    let Some(last) = [source.last(), target.last()].into_iter().flatten().min() else { return };
+    if let Some(through) = queue.reserve(shard.id, last) {
+        source.end_at(&through);
+        target.end_at(&through);
+    }
+}
+
 /// Takes the record of `key`, where there is one, and accounts for those before it: no listing has their keys any more. At the
 /// end of both listings (`None`) all that are left are such.
-async fn known_of(records: &mut Records<'_>, key: Option<&Key>, turn: Next, joined: &mut Joined, cx: &Ctx) -> Option<Known> {
+async fn known_of(records: &mut Records, key: Option<&Key>, turn: Next, joined: &mut Joined, cx: &Ctx) -> Option<Known> {
     while let Some(next) = records.peek().await {
         if key.is_some_and(|key| next > key) {
             return None;

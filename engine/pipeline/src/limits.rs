@@ -2,8 +2,20 @@
 
 use std::time::Duration;
 
-/// Listing pages that wait for the diff, on each side: one being joined, one arriving.
-pub const PAGES_WAITING_MAX: usize = 2;
+/// Listing pages of one side of a shard that wait for the join or are asked for, beside the one that is being joined. A page of
+/// 1,000 entries takes about 300 KiB, and there are two sides to each of [`RUNNERS_MAX`] shards.
+pub const PAGES_WAITING_MAX: usize = 1;
+
+/// Shards that are listed at once, at most: they hide a latency of 50 ms behind what it costs to decode the pages, and hold about
+/// 30 MiB of entries.
+pub const RUNNERS_MAX: usize = 24;
+
+/// Shards that are listed at once even where pages come without any latency: as many keep two cores busy.
+pub const RUNNERS_MIN: usize = 4;
+
+/// What a page of 1,000 entries costs the CPU, decoded and joined, roughly. Where a page takes so many times that to come, so many
+/// listings hide it.
+pub const PAGE_CPU_TIME: Duration = Duration::from_millis(1);
 
 /// Actions that wait for a worker: enough that a page of 1,000 never stalls the join for long, few enough that a listing of
 /// any length needs no memory (about 400 bytes each).

@@ -1,4 +1,4 @@
-//! The last stage of a shard: every outcome is counted, told, and written down where it must outlive the run's memory.
+//! The last stage: every outcome is counted, told, and written down where it must outlive the run's memory.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use brigade_core::job::Mode;
 use brigade_core::known::{Change, Known, Original};
 use brigade_core::outcome::{Done, Pair};
 use brigade_core::report::{FailureRecord, Totals};
-use brigade_core::{ErrorKind, Identity, Outcome, Proof, Shard};
+use brigade_core::{ErrorKind, Identity, KeyRange, Outcome, Proof, Shard};
 use brigade_state::journal::Table;
 use brigade_state::{Note, StateError};
 use tokio::time::Instant;
@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use crate::ctx::{Ctx, Fatal};
 use crate::forecast::Forecast;
 use crate::limits::{CURSOR_OUTCOMES, CURSOR_TIME};
-use crate::shard::Position;
+use crate::queue::Queue;
 
 /// What a stage of recording adds up.
 #[derive(Clone, Debug, Default)]
@@ -34,7 +34,7 @@ pub struct Recorded {
 }
 
 impl Recorded {
-    /// Adds another shard's sums.
+    /// Adds other sums.
     pub fn merge(&mut self, other: &Self) {
         self.totals.merge(&other.totals);
         self.differs += other.differs;
@@ -47,7 +47,7 @@ impl Recorded {
 }
 
 /// Records outcomes until their channel closes. A journal that cannot be written stops the run.
-pub async fn record(outcomes: Receiver<Outcome>, (shard, position): (&Shard, &Position), cx: &Ctx) -> Recorded {
+pub async fn record(outcomes: Receiver<Outcome>, queue: &Queue, cx: &Ctx) -> Recorded {
     let mut recorded = Recorded::default();
     let (mut count, mut told) = (0_u64, Instant::now());
     while let Ok(outcome) = outcomes.recv().await {
@@ -61,21 +61,22 @@ pub async fn record(outcomes: Receiver<Outcome>, (shard, position): (&Shard, &Po
         count += 1;
         if count.is_multiple_of(CURSOR_OUTCOMES) || told.elapsed() >= CURSOR_TIME {
             told = Instant::now();
-            cursor(&recorded, shard, position, cx).await;
+            cursor(&recorded, queue, cx).await;
         }
         if cx.job.errors_max.is_some_and(|max| recorded.totals.objects.failed > max) {
             let message = format!("more than {} objects failed (--max-errors)", cx.job.errors_max.unwrap_or_default());
             cx.give_up(Fatal { kind: ErrorKind::Cancelled, what: "stopped".into(), message });
         }
     }
-    cursor(&recorded, shard, position, cx).await;
+    cursor(&recorded, queue, cx).await;
     recorded
 }
 
-/// Tells whoever watches the journal how far the shard has come.
-async fn cursor(recorded: &Recorded, shard: &Shard, position: &Position, cx: &Ctx) {
-    if let Some(through) = position.get().filter(|_| cx.keeps_state()) {
-        cx.note(Note::Cursor { shard: shard.clone(), through, totals: Box::new(recorded.totals) }).await;
+/// Tells whoever watches the journal how far the run has come: through which key all shards together, with the sums of all.
+async fn cursor(recorded: &Recorded, queue: &Queue, cx: &Ctx) {
+    if let Some(through) = queue.through().filter(|_| cx.keeps_state()) {
+        let all = Shard { id: 0, range: KeyRange::all() };
+        cx.note(Note::Cursor { shard: all, through, totals: Box::new(recorded.totals) }).await;
     }
 }
 

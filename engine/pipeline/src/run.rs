@@ -2,13 +2,14 @@
 
 use std::sync::{Arc, OnceLock};
 
+use brigade_core::ErrorKind;
 use brigade_core::compare::{CompareMode, CompareRules, Purpose};
 use brigade_core::diff::{DiffRules, Extra};
 use brigade_core::event::{Event, Observer, Phase, Side};
 use brigade_core::job::{Effect, Job, Mode};
 use brigade_core::known::Ending;
 use brigade_core::report::RunOutcome;
-use brigade_core::{ErrorKind, KeyRange, Shard};
+use brigade_core::shard::DivisionLimits;
 use brigade_state::journal::Table;
 use brigade_state::{Baseline, Journal, StateError};
 use brigade_store::{Delete, Facts, Honoured, ProbeFor, Source, Target};
@@ -26,10 +27,9 @@ use crate::guards::{CleanRun, NotClean, Tally, refuses_migration};
 use crate::list::ListingEnd;
 use crate::memory::Budget;
 use crate::past::{Resumable, Resume, Retried, Suspects, upload_of};
-use crate::queue::{MemoryQueue, Queue};
 use crate::record::Recorded;
 use crate::retry::retry;
-use crate::shard;
+use crate::shard::{self, Listed};
 use crate::transfer::large::give_up;
 
 /// Builds the handle that deletes; it is called only with a clean run in hand.
@@ -69,6 +69,8 @@ pub struct Run {
     pub resume: Resume,
     /// What happens to originals after a clean run.
     pub deletes: DeletePlan,
+    /// How the keyspace is divided among shards.
+    pub division: DivisionLimits,
     /// Where slow digests are computed.
     pub cpu: CpuLane,
     /// Cancelled when no new work may begin.
@@ -137,7 +139,11 @@ pub async fn run(run: Run, ends: Ends) -> Finished {
         now: run.now,
         fatal: OnceLock::new(),
     });
-    let listed = shards(&rules, &cx).await;
+    cx.observer.observe(&Event::Phase(Phase::Copying));
+    if cx.keeps_state() {
+        retry(&rules, &cx).await;
+    }
+    let listed = shard::run(run.division, &rules, &cx).await;
     let mut finished = Finished {
         outcome: RunOutcome::Done,
         recorded: Recorded::default(),
@@ -159,13 +165,6 @@ struct Deleters {
     source: Option<Deleter>,
     target: Option<Deleter>,
     plan: DeletePlan,
-}
-
-/// Everything that the shards came to.
-struct Listed {
-    recorded: Recorded,
-    joined: Joined,
-    listing: ListingEnd,
 }
 
 /// What earlier runs left, where this one goes on with anything.
@@ -228,24 +227,6 @@ fn fitted(mut job: Job, target: &Facts) -> Job {
     let most = (job.memory_bytes / 4).max(target.parts.part_bytes_min);
     job.part_bytes = job.part_bytes.clamp(target.parts.part_bytes_min, most.max(target.parts.part_bytes_min));
     job
-}
-
-async fn shards(rules: &Arc<DiffRules>, cx: &Arc<Ctx>) -> Listed {
-    cx.observer.observe(&Event::Phase(Phase::Copying));
-    if cx.keeps_state() {
-        retry(rules, cx).await;
-    }
-    let queue = MemoryQueue::new([Shard { id: 0, range: KeyRange::all() }]);
-    let mut listed = Listed { recorded: Recorded::default(), joined: Joined::default(), listing: ListingEnd::Complete };
-    while let Some(next) = queue.take().await {
-        let ended = shard::run(&next, rules, cx).await;
-        listed.recorded.merge(&ended.recorded);
-        listed.joined.merge(&ended.joined);
-        if ended.listing == ListingEnd::Cut {
-            listed.listing = ListingEnd::Cut;
-        }
-    }
-    listed
 }
 
 /// From the outcomes to the outcome of the run, and to deletes where they are earned.

@@ -1,74 +1,120 @@
-//! One shard: its stages are wired together and run until all have ended.
+//! The shards of a run: some are listed and joined at once, and all of them feed one stage that transfers and one that records.
+//!
+//! Each shard joins its own range of both listings. A runner that has nothing to do takes the upper part of one that has most
+//! before it, so the number of shards follows from what the listings show. Nothing of this is written down: a run that resumes
+//! lists again.
 
 use std::sync::Arc;
 
 use brigade_core::diff::DiffRules;
-use brigade_core::event::Side;
-use brigade_core::{Key, Shard};
-use parking_lot::Mutex;
+use brigade_core::event::{Event, Side};
+use brigade_core::shard::{Division, DivisionLimits};
+use brigade_core::{Action, ErrorKind, Shard};
+use brigade_store::Listing;
+use tokio::task::{JoinError, JoinSet};
 
-use crate::ctx::Ctx;
+use crate::ctx::{Ctx, Fatal};
 use crate::diff::{self, Joined};
-use crate::limits::{ACTIONS_WAITING_MAX, OUTCOMES_WAITING_MAX, PAGES_WAITING_MAX};
+use crate::limits::{ACTIONS_WAITING_MAX, OUTCOMES_WAITING_MAX, PAGES_WAITING_MAX, RUNNERS_MAX};
 use crate::list::{ListingEnd, list};
+use crate::queue::{Position, Queue};
 use crate::record::{Recorded, record};
 use crate::transfer::transfer;
 
-/// How far the join has come; whoever records tells the journal.
-#[derive(Debug, Default)]
-pub struct Position(Mutex<Option<Key>>);
-
-impl Position {
-    /// The join has come to this key.
-    pub fn set(&self, key: &Key) {
-        *self.0.lock() = Some(key.clone());
-    }
-
-    /// Where the join is.
-    pub fn get(&self) -> Option<Key> {
-        self.0.lock().clone()
-    }
-}
-
-/// What became of a shard.
+/// Everything that the shards came to.
 #[derive(Clone, Debug)]
-pub struct Ended {
+pub struct Listed {
     /// The sums.
     pub recorded: Recorded,
-    /// What the join counted.
+    /// What the joins counted.
     pub joined: Joined,
-    /// Whether both listings were seen to their end.
+    /// Whether every listing was seen to its end.
     pub listing: ListingEnd,
 }
 
-/// Runs one shard to its end.
-pub async fn run(shard: &Shard, rules: &Arc<DiffRules>, cx: &Arc<Ctx>) -> Ended {
-    let (source_pages, source_entries) = async_channel::bounded(PAGES_WAITING_MAX);
-    let (target_pages, target_entries) = async_channel::bounded(PAGES_WAITING_MAX);
+/// Runs all shards to their end.
+pub async fn run(limits: DivisionLimits, rules: &Arc<DiffRules>, cx: &Arc<Ctx>) -> Listed {
+    let (division, runners_max) = divide(limits, cx);
+    let queue = Arc::new(Queue::new(division, runners_max));
     let (actions, to_transfer) = async_channel::bounded(ACTIONS_WAITING_MAX);
     let (outcomes, to_record) = async_channel::bounded(OUTCOMES_WAITING_MAX);
-    let position = Arc::new(Position::default());
     let transferring = tokio::spawn(transfer(to_transfer, rules.clone(), outcomes, cx.clone()));
     let recording = {
-        let (cx, shard, position) = (cx.clone(), shard.clone(), position.clone());
-        tokio::spawn(async move { record(to_record, (&shard, &position), &cx).await })
+        let (queue, cx) = (queue.clone(), cx.clone());
+        tokio::spawn(async move { record(to_record, &queue, &cx).await })
     };
-    let (source_end, target_end, counted) = tokio::join!(
-        list(&*cx.source, Side::Source, &shard.range, source_pages, cx),
-        list(&*cx.target, Side::Target, &shard.range, target_pages, cx),
-        async {
-            let actions = actions;
-            diff::diff((shard, &position), source_entries, target_entries, rules, &actions, cx).await
-        },
+    let mut runners = JoinSet::new();
+    for _ in 0..runners_max {
+        runners.spawn(runner(queue.clone(), rules.clone(), actions.clone(), cx.clone()));
+    }
+    drop(actions);
+    let (mut joined, mut listing) = (Joined::default(), ListingEnd::Complete);
+    while let Some(ended) = runners.join_next().await {
+        let (counted, end) = value_of(ended);
+        joined.merge(&counted);
+        listing = listing.and(end);
+    }
+    if listing == ListingEnd::Complete {
+        if queue.is_whole() {
+            cx.observer.observe(&Event::ListingEnded(Side::Source));
+            cx.observer.observe(&Event::ListingEnded(Side::Target));
+        } else {
+            contradiction("the shards that were listed are not the whole keyspace", cx);
+            listing = ListingEnd::Cut;
+        }
+    }
+    value_of(transferring.await);
+    Listed { recorded: value_of(recording.await), joined, listing }
+}
+
+/// How the keyspace is divided at first, and how many shards are listed at once at most. Where a side cannot begin in the middle
+/// there is one.
+fn divide(limits: DivisionLimits, cx: &Ctx) -> (Division, usize) {
+    let ranged = cx.source_facts.listing == Listing::Ranged && cx.target_facts.listing == Listing::Ranged;
+    if !ranged || cx.job.concurrency <= 1 {
+        return (Division::undivided(), 1);
+    }
+    let marks = cx.baseline.as_ref().map(|baseline| baseline.marks()).unwrap_or_default();
+    (Division::new(limits, marks), RUNNERS_MAX.min(cx.job.concurrency))
+}
+
+/// Runs one shard after the other.
+async fn runner(queue: Arc<Queue>, rules: Arc<DiffRules>, actions: async_channel::Sender<Action>, cx: Arc<Ctx>) -> (Joined, ListingEnd) {
+    let (mut joined, mut listing) = (Joined::default(), ListingEnd::Complete);
+    while let Some((shard, position)) = queue.take().await {
+        let (counted, end) = Box::pin(one(&shard, &position, &queue, &rules, &actions, &cx)).await;
+        joined.merge(&counted);
+        listing = listing.and(end);
+        queue.ended(shard.id);
+    }
+    (joined, listing)
+}
+
+async fn one(
+    shard: &Shard,
+    position: &Position,
+    queue: &Queue,
+    rules: &DiffRules,
+    actions: &async_channel::Sender<Action>,
+    cx: &Ctx,
+) -> (Joined, ListingEnd) {
+    let (source_pages, source) = tokio::sync::mpsc::channel(PAGES_WAITING_MAX);
+    let (target_pages, target) = tokio::sync::mpsc::channel(PAGES_WAITING_MAX);
+    let (source_end, target_end, joined) = tokio::join!(
+        list(&*cx.source, Side::Source, (shard, queue), source_pages, cx),
+        list(&*cx.target, Side::Target, (shard, queue), target_pages, cx),
+        diff::diff((shard, queue, position), source, target, rules, actions, cx),
     );
-    joined(transferring.await);
-    let recorded = joined(recording.await);
-    let complete = source_end == ListingEnd::Complete && target_end == ListingEnd::Complete;
-    Ended { recorded, joined: counted, listing: if complete { ListingEnd::Complete } else { ListingEnd::Cut } }
+    (joined, source_end.and(target_end))
+}
+
+/// Stops a run whose shards cannot be what they should: nothing that it saw counts then.
+pub(crate) fn contradiction(message: &str, cx: &Ctx) {
+    cx.give_up(Fatal { kind: ErrorKind::Internal, what: "the run contradicts itself".into(), message: message.into() });
 }
 
 /// A panic of a stage is a panic of the run.
-fn joined<T>(result: Result<T, tokio::task::JoinError>) -> T {
+fn value_of<T>(result: Result<T, JoinError>) -> T {
     match result {
         Ok(value) => value,
         Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use brigade_core::digest::Sum;
 use brigade_core::parts::Part;
 use brigade_core::report::{FailureRecord, Totals};
+use brigade_core::shard::Marks;
 use brigade_core::{Algorithm, Change, Digests, Identity, Key, Known, Shard};
 
 use crate::StateError;
@@ -164,6 +165,10 @@ pub trait Journal: Send + Sync {
 pub trait Baseline: Send + Sync {
     /// Starts reading at the first key greater than `after`.
     fn read(&self, after: Option<&Key>) -> Box<dyn KnownPages>;
+
+    /// Keys that divide the records into parts of about the same size, without reading them. A reader that starts after one of
+    /// them reads nothing in vain.
+    fn marks(&self) -> Marks;
 }
 
 /// Records that are being read.

@@ -35,6 +35,15 @@ pub enum ProofSupport {
     None,
 }
 
+/// Whether a listing can begin in the middle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listing {
+    /// At the cost of a page, wherever it begins: parts of the keyspace can be listed at once.
+    Ranged,
+    /// Only by going through what comes before, or there is nothing to gain.
+    Serial,
+}
+
 /// How the original modification time is written into user metadata, as rclone does it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MtimeStyle {
@@ -53,6 +62,8 @@ pub struct Facts {
     pub keys: KeyRules,
     /// Part and size limits.
     pub parts: PartLimits,
+    /// How it is listed.
+    pub listing: Listing,
     /// Keys of one delete call.
     pub delete_batch_max: usize,
     /// Where its digests come from.

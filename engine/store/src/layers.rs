@@ -178,11 +178,7 @@ struct LayeredPages {
 #[async_trait]
 impl Pages for LayeredPages {
     async fn next(&mut self) -> Result<Option<Vec<Entry>>> {
-        let page = self.layers.call(Operation::List, 0, |_| (0, 0), || async { self.inner.lock().await.next().await }).await?;
-        if let Some(entries) = &page {
-            self.layers.observer.observe(&Event::Listed(self.layers.side, entries.len()));
-        }
-        Ok(page)
+        self.layers.call(Operation::List, 0, |_| (0, 0), || async { self.inner.lock().await.next().await }).await
     }
 }
 

@@ -16,7 +16,7 @@ pub mod traits;
 
 pub use body::{Collector, Rope};
 pub use error::{Result, StoreError};
-pub use facts::{Facts, Honoured, MtimeStyle, ProofSupport};
+pub use facts::{Facts, Honoured, Listing, MtimeStyle, ProofSupport};
 pub use patience::patiently;
 pub use traits::{
     Complete, Delete, Deletion, Head, List, Pages, PartReceipt, PendingUpload, Piece, Probe, ProbeFor, Read, ReadRequest, Source, Target,

@@ -11,8 +11,8 @@ use brigade_core::parts::Part;
 use brigade_core::{Entry, Identity, Key, KeyRange};
 
 use crate::{
-    Complete, Delete, Deletion, Facts, Head, List, Pages, PartReceipt, PendingUpload, Piece, Probe, ProbeFor, Read, ReadRequest, Result,
-    Rope, Upload, Write, WriteSpec, Written,
+    Complete, Delete, Deletion, Facts, Head, List, Listing, Pages, PartReceipt, PendingUpload, Piece, Probe, ProbeFor, Read, ReadRequest,
+    Result, Rope, Upload, Write, WriteSpec, Written,
 };
 use brigade_core::ErrorKind;
 
@@ -148,10 +148,10 @@ impl<S: Delete + ?Sized> Delete for Single<S> {
 #[async_trait]
 impl<S: Probe + ?Sized> Probe for Single<S> {
     fn facts(&self) -> Facts {
-        self.inner.facts()
+        Facts { listing: Listing::Serial, ..self.inner.facts() }
     }
 
     async fn probe(&self, purpose: ProbeFor) -> Result<Facts> {
-        self.inner.probe(purpose).await
+        Ok(Facts { listing: Listing::Serial, ..self.inner.probe(purpose).await? })
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use brigade_core::report::FailureRecord;
+use brigade_core::shard::Marks;
 use brigade_core::{Key, Known};
 use brigade_state::journal::{Table, Waiting};
 use brigade_state::{Baseline, Journal, KnownPages, Note, OpenUpload, SentPart, StateError};
@@ -88,6 +89,10 @@ struct BrokenRecords {
 impl Baseline for BrokenBaseline {
     fn read(&self, after: Option<&Key>) -> Box<dyn KnownPages> {
         Box::new(BrokenRecords { inner: self.inner.read(after), source: self.source.clone(), bug: self.bug })
+    }
+
+    fn marks(&self) -> Marks {
+        self.inner.marks()
     }
 }
 

@@ -11,8 +11,8 @@ use brigade_core::parts::{Part, PartLimits};
 use brigade_core::{Entry, Identity, Key, KeyRange, KeyRules};
 use brigade_http::Transport;
 use brigade_store::{
-    Complete, Delete, Deletion, Facts, Head, Honoured, List, MtimeStyle, Pages, PartReceipt, PendingUpload, Piece, Probe, ProbeFor,
-    ProofSupport, Read, ReadRequest, Result, Rope, Upload, Write, WriteSpec, Written,
+    Complete, Delete, Deletion, Facts, Head, Honoured, List, Listing, MtimeStyle, Pages, PartReceipt, PendingUpload, Piece, Probe,
+    ProbeFor, ProofSupport, Read, ReadRequest, Result, Rope, Upload, Write, WriteSpec, Written,
 };
 use parking_lot::RwLock;
 
@@ -121,6 +121,7 @@ impl Learned {
                 put_bytes_max: PUT_BYTES_MAX,
                 object_bytes_max: GCS_OBJECT_BYTES_MAX,
             },
+            listing: Listing::Ranged,
             delete_batch_max: BATCH_CALLS_MAX,
             digests: DigestSource::Stored,
             put_proof: if documented.is_yes() { ProofSupport::Crc32c } else { ProofSupport::None },

@@ -5,7 +5,7 @@ use brigade_core::limits::DELETE_BATCH_MAX;
 use brigade_core::metadata::ClassNames;
 use brigade_core::parts::PartLimits;
 use brigade_core::{ErrorKind, Key, KeyRules};
-use brigade_store::{Facts, Honoured, MtimeStyle, ProbeFor, ProofSupport, Result};
+use brigade_store::{Facts, Honoured, Listing, MtimeStyle, ProbeFor, ProofSupport, Result};
 use rustix::fs::{Access, AtFlags, accessat, unlinkat};
 use rustix::io::Errno;
 
@@ -28,6 +28,7 @@ pub(crate) fn facts() -> Facts {
             put_bytes_max: PUT_BYTES_MAX,
             object_bytes_max: FILE_BYTES_MAX,
         },
+        listing: Listing::Serial,
         delete_batch_max: DELETE_BATCH_MAX,
         digests: DigestSource::Computed,
         put_proof: ProofSupport::Crc32c,

@@ -19,7 +19,7 @@ use brigade_core::metadata::ClassNames;
 use brigade_core::parts::PartLimits;
 use brigade_core::{ErrorKind, Key, KeyRules};
 use brigade_http::Transport;
-use brigade_store::{Facts, Honoured, MtimeStyle, Probe, ProbeFor, ProofSupport, Result, StoreError};
+use brigade_store::{Facts, Honoured, Listing, MtimeStyle, Probe, ProbeFor, ProofSupport, Result, StoreError};
 use parking_lot::RwLock;
 
 use crate::connection::{Connection, Link};
@@ -190,6 +190,7 @@ fn first_known(connection: &Connection) -> Known {
             put_bytes_max: PUT_BYTES_MAX,
             object_bytes_max: if aws { S3_OBJECT_BYTES_MAX } else { COMPATIBLE_OBJECT_BYTES_MAX },
         },
+        listing: Listing::Ranged,
         delete_batch_max: DELETE_BATCH_MAX,
         digests: DigestSource::Stored,
         put_proof: ProofSupport::Md5,

@@ -16,6 +16,9 @@ pub(crate) const BATCH_ROWS: usize = 1_024;
 /// Longest prefix of a key that the statistics of a row group hold; two keys that share it can only cost reading one group more.
 pub(crate) const STATISTICS_BYTES_MAX: usize = 128;
 
+/// Keys that are named to divide a manifest: far more than there are listings at once, about 100 bytes each.
+pub(crate) const MARKS_MAX: usize = 2_048;
+
 /// Bytes read at a time for a digest.
 pub(crate) const DIGEST_CHUNK_BYTES: usize = 64 * 1024;
 

@@ -13,6 +13,7 @@ use parquet::errors::ParquetError;
 use parquet::file::reader::{ChunkReader, FileReader, Length, SerializedFileReader};
 
 use crate::columns::Scatter;
+use crate::limits::MARKS_MAX;
 use crate::schema::{self, KEY_COLUMN, Meta};
 use crate::{ManifestError, Vouched, seal};
 
@@ -66,6 +67,14 @@ impl Manifest {
         self.inner.rows
     }
 
+    /// The greatest key of each row group but the last, as the file's statistics name it: ascending keys that divide the records
+    /// into groups. A long one may be named by a shorter key that is greater than all of its group.
+    pub fn marks(&self) -> Vec<Key> {
+        let groups = self.inner.file.num_row_groups().saturating_sub(1);
+        let step = groups.div_ceil(MARKS_MAX).max(1);
+        (0..groups).step_by(step).filter_map(|group| self.inner.max(group).map(Key::new)).collect()
+    }
+
     /// Reads the records of the keys greater than `after`.
     pub fn read(&self, after: Option<&Key>) -> Reader {
         Reader { manifest: self.clone(), group: 0, current: None, after: after.cloned(), last: None, failed: false }
@@ -76,9 +85,12 @@ impl Inner {
     /// Whether every key of a group is known to come at or before `after`. The statistics may hold a shortened key, but then
     /// one that is greater than all keys of the group, so a group is never passed over wrongly.
     fn is_before(&self, group: usize, after: &Key) -> bool {
+        self.max(group).is_some_and(|max| max <= after.as_bytes())
+    }
+
+    fn max(&self, group: usize) -> Option<&[u8]> {
         let column = self.file.metadata().row_group(group).column(KEY_COLUMN);
-        let max = column.statistics().and_then(|statistics| statistics.max_bytes_opt());
-        max.is_some_and(|max| max <= after.as_bytes())
+        column.statistics().and_then(|statistics| statistics.max_bytes_opt())
     }
 }
 

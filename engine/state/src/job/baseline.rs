@@ -4,6 +4,7 @@
 //! with it; and what is no longer read ends by itself when it is dropped.
 
 use async_trait::async_trait;
+use brigade_core::shard::Marks;
 use brigade_core::{Key, Known};
 use brigade_manifest::{Manifest, Reader};
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -21,6 +22,12 @@ type Page = (Box<Reader>, Result<Vec<Known>, StateError>);
 impl Baseline for Manifest {
     fn read(&self, after: Option<&Key>) -> Box<dyn KnownPages> {
         Box::new(Pages::Idle(Box::new(Manifest::read(self, after))))
+    }
+
+    fn marks(&self) -> Marks {
+        let keys = Manifest::marks(self);
+        let parts = u64::try_from(keys.len() + 1).unwrap_or(u64::MAX);
+        Marks { keys_each: self.rows().div_ceil(parts), keys }
     }
 }
 
