@@ -20,6 +20,10 @@ pub enum Bug {
     ListingErrorIsTheEnd,
     /// The last entry of every page but the last gets lost.
     PagesLoseAnEntry,
+    /// A listing that begins in the middle loses its first entry, so that a key is lost between two shards.
+    ShardsBeginLate,
+    /// The last key of a shard belongs to no listing.
+    ShardsEndEarly,
     /// Reads are not pinned: whatever is there now is read.
     ReadsNotPinned,
     /// A read that fails for good gives zeroes instead of an error.
@@ -56,9 +60,11 @@ pub enum Bug {
 
 impl Bug {
     /// Every one.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::ListingErrorIsTheEnd,
         Self::PagesLoseAnEntry,
+        Self::ShardsBeginLate,
+        Self::ShardsEndEarly,
         Self::ReadsNotPinned,
         Self::FailedReadsAreEmpty,
         Self::SourceIsMarked,

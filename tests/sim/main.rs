@@ -11,6 +11,7 @@ mod dice;
 mod engine;
 mod generate;
 mod judge;
+mod listing;
 mod planted;
 mod play;
 mod promises;

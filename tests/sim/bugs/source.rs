@@ -18,7 +18,9 @@ pub(super) struct BrokenSource {
 
 struct BrokenPages {
     inner: Box<dyn Pages>,
+    range: KeyRange,
     bug: Bug,
+    begun: bool,
     ended: bool,
 }
 
@@ -28,7 +30,16 @@ impl Pages for BrokenPages {
         if self.ended {
             return Ok(None);
         }
+        let is_first = !std::mem::replace(&mut self.begun, true);
         match (self.bug, self.inner.next().await) {
+            (Bug::ShardsBeginLate, Ok(Some(mut page))) if is_first && self.range.after.is_some() => {
+                page.remove(0);
+                Ok(Some(page).filter(|page| !page.is_empty()))
+            }
+            (Bug::ShardsEndEarly, Ok(Some(mut page))) => {
+                page.retain(|entry| Some(&entry.key) != self.range.through.as_ref());
+                Ok(Some(page).filter(|page| !page.is_empty()))
+            }
             (Bug::ListingErrorIsTheEnd, Err(_)) => {
                 self.ended = true;
                 Ok(None)
@@ -45,7 +56,7 @@ impl Pages for BrokenPages {
 #[async_trait]
 impl List for BrokenSource {
     fn list(&self, range: &KeyRange) -> Box<dyn Pages> {
-        Box::new(BrokenPages { inner: self.inner.list(range), bug: self.bug, ended: false })
+        Box::new(BrokenPages { inner: self.inner.list(range), range: range.clone(), bug: self.bug, begun: false, ended: false })
     }
 
     async fn head(&self, key: &Key) -> Result<Head> {

@@ -1,0 +1,130 @@
+//! Listing many keys at once: in virtual time, so that what a latency costs is exact and costs nothing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use brigade_core::event::Side;
+use brigade_core::filter::FilterOptions;
+use brigade_core::job::{Job, Mode};
+use brigade_core::report::RunOutcome;
+use brigade_core::shard::DivisionLimits;
+use brigade_lab::fault::{Action, Occurrence, Op, Rule};
+use brigade_lab::sim::{Dialect, SimStore};
+use brigade_lab::sim_state::{SimState, Undisturbed};
+use brigade_lab::world::{Content, Limits, NewObject, World, WorldOptions};
+use brigade_pipeline::approval::DeletePlan;
+use brigade_pipeline::cpu::CpuLane;
+use brigade_pipeline::past::Resume;
+use brigade_pipeline::{Ends, Finished, Run, run};
+use brigade_state::Past;
+use brigade_store::layers::jitter::Jitter;
+use brigade_store::layers::limit::{Limiter, Limits as LayerLimits};
+use brigade_store::layers::{Layered, Layers};
+use tokio::runtime::Builder;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::engine::Seen;
+use crate::stage::BUCKET;
+
+/// Keys of one page: a fifth of what stores give, so that 1,000 pages need a fifth of the keys.
+const PAGE: usize = 200;
+
+/// 1,000 pages, as of a million keys in pages of 1,000.
+const KEYS: usize = 1_000 * PAGE;
+
+/// What every request takes.
+const LATENCY: Duration = Duration::from_millis(50);
+
+/// Listings at once are bounded by this as well.
+const CONCURRENCY: usize = 64;
+
+fn world(keys: impl IntoIterator<Item = String>) -> Arc<World> {
+    let world = World::with(WorldOptions { limits: Limits { part_bytes_min: 1_024, page_items_max: PAGE }, ..WorldOptions::default() });
+    world.populate(BUCKET, keys, &NewObject::of(Content::from("the same"))).expect("short names");
+    world.faults().add(Rule::new(&[Op::List, Op::Get, Op::Put], Action::Delay(LATENCY)).when(Occurrence::Every));
+    world
+}
+
+/// What a run showed.
+struct Shown {
+    finished: Finished,
+    took: Duration,
+    /// Pages of the source and of the target.
+    pages: [u64; 2],
+    /// Keys in the order in which they were decided.
+    decided: Vec<String>,
+}
+
+fn sync(source: &Arc<World>, target: &Arc<World>, concurrency: usize, state: &SimState) -> Shown {
+    let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().expect("a runtime without threads");
+    runtime.block_on(async {
+        let seen = Arc::new(Seen::default());
+        let store = |side, world: &Arc<World>| {
+            let limits = LayerLimits { concurrency, requests_per_second: None, bytes_per_second: None };
+            let limiter = Arc::new(Limiter::new(limits));
+            let layers = Layers { side, attempts_max: 3, limiter, observer: seen.clone(), jitter: Jitter::seeded(1) };
+            Arc::new(Layered::new(Arc::new(SimStore::new(world.clone(), BUCKET, "", Dialect::S3)), Arc::new(layers)))
+        };
+        let opened = state.open(Arc::new(Undisturbed), Past::Use).await.expect("a disk that is not disturbed");
+        let now = source.now();
+        let filter = FilterOptions::default().build(now).expect("no filter");
+        let pages = |world: &World| world.requests().counts().of(Op::List);
+        let (before, began) = ([pages(source), pages(target)], Instant::now());
+        let job = Job { mode: Mode::Sync, concurrency, ..Job::copy(filter) };
+        let run_of = Run {
+            job,
+            observer: seen.clone(),
+            shown: ("source".into(), "target".into()),
+            id: "run".into(),
+            journal: opened.journal.clone(),
+            baseline: opened.baseline,
+            clean_records: None,
+            resume: Resume::Continue,
+            deletes: DeletePlan::default(),
+            division: DivisionLimits { keys_known_min: 8 * u64::try_from(PAGE).expect("a few"), ..DivisionLimits::default() },
+            cpu: CpuLane::Inline,
+            stop: CancellationToken::new(),
+            now,
+        };
+        let ends = Ends {
+            source: store(Side::Source, source),
+            target: store(Side::Target, target),
+            target_prefix: Vec::new(),
+            source_deleter: None,
+            target_deleter: None,
+        };
+        let finished = Box::pin(run(run_of, ends)).await;
+        let took = began.elapsed();
+        state.finish(&opened.journal, finished.ending).await.expect("a disk that is not disturbed");
+        let pages = [pages(source) - before[0], pages(target) - before[1]];
+        let decided = seen.told().decided.iter().map(|outcome| outcome.key.to_string()).collect();
+        Shown { finished, took, pages, decided }
+    })
+}
+
+fn counters(count: usize) -> impl Iterator<Item = String> {
+    (0..count).map(|number| format!("registry/blobs/sha256/{number:012}"))
+}
+
+#[track_caller]
+fn all_were_decided_once(shown: &Shown, keys: usize) {
+    assert_eq!(shown.finished.outcome, RunOutcome::Done, "{:?}", shown.finished.reason);
+    let mut decided = shown.decided.clone();
+    decided.sort_unstable();
+    assert!(decided.iter().cloned().eq(counters(keys)), "every key is decided once: {} of {keys}", decided.len());
+}
+
+#[test]
+fn p09_flat_keys_are_listed_twelve_times_faster_than_by_one_stream_and_each_is_decided_once() {
+    let (source, target) = (world(counters(KEYS)), world(counters(KEYS)));
+    let serial = sync(&source, &target, 1, &SimState::new(1));
+    all_were_decided_once(&serial, KEYS);
+    assert_eq!(serial.pages, [1_000; 2], "one stream asks for every page once");
+
+    let parallel = sync(&source, &target, CONCURRENCY, &SimState::new(1));
+    all_were_decided_once(&parallel, KEYS);
+    println!("{KEYS} keys in pages of {PAGE}: {:?} by one stream, {:?} divided, {:?} pages", serial.took, parallel.took, parallel.pages);
+    assert!(parallel.took * 12 <= serial.took, "{:?} and {:?}", parallel.took, serial.took);
+    assert!(parallel.pages.iter().all(|pages| *pages <= 1_100 + 48), "{:?}", parallel.pages);
+}
