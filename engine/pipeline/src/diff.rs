@@ -1,16 +1,20 @@
 //! The second stage: two sorted listings, and what earlier runs left known, are joined, and every key is sent to where it is
 //! dealt with.
 
-use async_channel::Sender;
+use std::sync::Arc;
+
 use brigade_core::diff::{DiffRules, Next, both, next, only_source, only_target};
 use brigade_core::known::{Change, Original};
-use brigade_core::{Action, Entry, Key, Known, Shard};
+use brigade_core::{Action, Entry, Key, Known, Outcome, Shard};
 use brigade_state::{KnownPages, Note};
 use tokio::sync::mpsc::Receiver;
 
 use crate::ctx::Ctx;
+use crate::limits::OUTCOMES_HELD_MAX;
 use crate::queue::{Position, Queue};
+use crate::record::Recorder;
 use crate::shard::contradiction;
+use crate::transfer::{Gone, Lanes};
 
 /// A listing that is read entry by entry.
 struct Entries {
@@ -40,9 +44,14 @@ impl Entries {
         Self { pages, page: Vec::new().into_iter(), left: 0, rest: Rest::Some }
     }
 
+    /// Whether another page has to come before the join can go on.
+    fn is_behind(&self) -> bool {
+        self.left == 0 && self.rest == Rest::Some
+    }
+
     /// Makes the next entry ready, where there is one.
     async fn fill(&mut self) -> Filled {
-        if self.left > 0 || self.rest == Rest::None {
+        if !self.is_behind() {
             return Filled::Same;
         }
         match self.pages.recv().await {
@@ -134,19 +143,68 @@ impl Joined {
     }
 }
 
+/// Where the join sends what it decides.
+pub struct Outlet {
+    /// For what needs requests.
+    pub lanes: Lanes,
+    /// For everything else.
+    pub recorder: Arc<Recorder>,
+}
+
+/// What the join of a shard decided by itself and has not recorded yet.
+struct Decided<'a> {
+    outlet: &'a Outlet,
+    held: Vec<Outcome>,
+}
+
+impl Decided<'_> {
+    async fn take(&mut self, action: Action) -> Result<(), Gone> {
+        self.outlet.lanes.take(action, &mut self.held).await?;
+        if self.held.len() >= OUTCOMES_HELD_MAX {
+            self.record().await;
+        }
+        Ok(())
+    }
+
+    async fn record(&mut self) {
+        if !self.held.is_empty() {
+            self.outlet.recorder.record(&self.held).await;
+            self.held.clear();
+        }
+    }
+}
+
 /// Joins the two listings of a shard into actions, in key order. Before it decides anything of the pages at hand it reserves what
 /// they can decide; so the shard may be cut meanwhile, and what was cut off is decided elsewhere, once (p09).
 pub async fn diff(
+    shard: (&Shard, &Queue, &Position),
+    source: Receiver<Vec<Entry>>,
+    target: Receiver<Vec<Entry>>,
+    rules: &DiffRules,
+    outlet: &Outlet,
+    cx: &Ctx,
+) -> Joined {
+    let mut decided = Decided { outlet, held: Vec::new() };
+    let joined = join(shard, source, target, rules, &mut decided, cx).await;
+    decided.record().await;
+    joined
+}
+
+async fn join(
     (shard, queue, position): (&Shard, &Queue, &Position),
     source: Receiver<Vec<Entry>>,
     target: Receiver<Vec<Entry>>,
     rules: &DiffRules,
-    output: &Sender<Action>,
+    decided: &mut Decided<'_>,
     cx: &Ctx,
 ) -> Joined {
     let (mut source, mut target, mut records) = (Entries::new(source), Entries::new(target), Records::new(shard, cx));
     let mut joined = Joined::default();
     loop {
+        if source.is_behind() || target.is_behind() {
+            // Nothing waits for the next page.
+            decided.record().await;
+        }
         if tokio::join!(source.fill(), target.fill()) != (Filled::Same, Filled::Same) {
             reserve((shard, queue), &mut source, &mut target);
         }
@@ -182,7 +240,7 @@ pub async fn diff(
         };
         let Some(action) = action else { continue };
         joined.target_listed += u64::from(matches!(turn, Next::Target | Next::Both));
-        if output.send(action).await.is_err() {
+        if decided.take(action).await.is_err() {
             return joined;
         }
     }

@@ -48,15 +48,6 @@ impl Forecast {
             }
         }
     }
-
-    /// Adds another shard's forecast.
-    pub fn merge(&mut self, other: &Self) {
-        self.get += other.get;
-        self.put += other.put;
-        self.part += other.part;
-        self.other += other.other;
-        self.deletes += other.deletes;
-    }
 }
 
 /// What objects of this source may have and this target cannot hold, by name; whether any object has it shows when it is read.

@@ -21,8 +21,8 @@ pub const PAGE_CPU_TIME: Duration = Duration::from_millis(1);
 /// any length needs no memory (about 400 bytes each).
 pub const ACTIONS_WAITING_MAX: usize = 1_024;
 
-/// Outcomes that wait to be recorded.
-pub const OUTCOMES_WAITING_MAX: usize = 1_024;
+/// Outcomes that the join holds before it records them together: what costs a lock and a look at the clock then costs it once.
+pub const OUTCOMES_HELD_MAX: usize = 256;
 
 /// Large objects that are under way at once: more would only split the same byte budget into thinner slices.
 pub const LARGE_OBJECTS_MAX: usize = 8;

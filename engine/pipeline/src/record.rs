@@ -1,8 +1,11 @@
-//! The last stage: every outcome is counted, told, and written down where it must outlive the run's memory.
+//! The last step of every key: its outcome is counted, told, and written down where it must outlive the run's memory.
+//!
+//! Whoever came to an outcome records it before going on. A stage of its own would be handed every outcome by another task, and
+//! woken for each.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use async_channel::Receiver;
 use brigade_core::event::Event;
 use brigade_core::job::Mode;
 use brigade_core::known::{Change, Known, Original};
@@ -11,6 +14,7 @@ use brigade_core::report::{FailureRecord, Totals};
 use brigade_core::{ErrorKind, Identity, KeyRange, Outcome, Proof, Shard};
 use brigade_state::journal::Table;
 use brigade_state::{Note, StateError};
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::ctx::{Ctx, Fatal};
@@ -33,50 +37,75 @@ pub struct Recorded {
     pub forecast: Forecast,
 }
 
-impl Recorded {
-    /// Adds other sums.
-    pub fn merge(&mut self, other: &Self) {
-        self.totals.merge(&other.totals);
-        self.differs += other.differs;
-        self.source_proven += other.source_proven;
-        self.forecast.merge(&other.forecast);
-        for (name, count) in &other.dropped {
-            *self.dropped.entry(name.clone()).or_default() += count;
-        }
-    }
+/// Records the outcomes of a run.
+pub struct Recorder {
+    sums: Mutex<Sums>,
+    queue: Arc<Queue>,
+    cx: Arc<Ctx>,
 }
 
-/// Records outcomes until their channel closes. A journal that cannot be written stops the run.
-pub async fn record(outcomes: Receiver<Outcome>, queue: &Queue, cx: &Ctx) -> Recorded {
-    let mut recorded = Recorded::default();
-    let (mut count, mut told) = (0_u64, Instant::now());
-    while let Ok(outcome) = outcomes.recv().await {
-        recorded.totals.add(&outcome);
-        note(&outcome, &mut recorded);
-        recorded.forecast.add(&outcome, &cx.job, &cx.target_facts);
-        if let Err(error) = write_down(&outcome, cx).await {
-            cx.give_up(Fatal::state(&error));
+struct Sums {
+    recorded: Recorded,
+    /// Outcomes since the last note of how far the run has come.
+    untold: u64,
+    told: Instant,
+}
+
+impl Recorder {
+    /// Starts with nothing.
+    pub fn new(queue: Arc<Queue>, cx: Arc<Ctx>) -> Self {
+        let sums = Sums { recorded: Recorded::default(), untold: 0, told: Instant::now() };
+        Self { sums: Mutex::new(sums), queue, cx }
+    }
+
+    /// Records outcomes, in their order. A journal that cannot be written stops the run.
+    pub async fn record(&self, outcomes: &[Outcome]) {
+        let cx = &*self.cx;
+        let progress = self.add(outcomes);
+        for outcome in outcomes {
+            if let Err(error) = write_down(outcome, cx).await {
+                cx.give_up(Fatal::state(&error));
+            }
+            cx.observer.observe(&Event::Decided(outcome));
         }
-        cx.observer.observe(&Event::Decided(&outcome));
-        count += 1;
-        if count.is_multiple_of(CURSOR_OUTCOMES) || told.elapsed() >= CURSOR_TIME {
-            told = Instant::now();
-            cursor(&recorded, queue, cx).await;
+        if let Some(totals) = progress {
+            self.cursor(totals).await;
         }
-        if cx.job.errors_max.is_some_and(|max| recorded.totals.objects.failed > max) {
+    }
+
+    /// Everything that was recorded; notes how far the run has come once more.
+    pub async fn finish(&self) -> Recorded {
+        let recorded = self.sums.lock().recorded.clone();
+        self.cursor(recorded.totals).await;
+        recorded
+    }
+
+    /// Adds outcomes to the sums; returns these where it is time to tell how far the run has come.
+    fn add(&self, outcomes: &[Outcome]) -> Option<Totals> {
+        let (cx, mut sums) = (&*self.cx, self.sums.lock());
+        for outcome in outcomes {
+            sums.recorded.totals.add(outcome);
+            note(outcome, &mut sums.recorded);
+            sums.recorded.forecast.add(outcome, &cx.job, &cx.target_facts);
+            sums.untold += 1;
+        }
+        if cx.job.errors_max.is_some_and(|max| sums.recorded.totals.objects.failed > max) {
             let message = format!("more than {} objects failed (--max-errors)", cx.job.errors_max.unwrap_or_default());
             cx.give_up(Fatal { kind: ErrorKind::Cancelled, what: "stopped".into(), message });
         }
+        if sums.untold < CURSOR_OUTCOMES && sums.told.elapsed() < CURSOR_TIME {
+            return None;
+        }
+        (sums.untold, sums.told) = (0, Instant::now());
+        Some(sums.recorded.totals)
     }
-    cursor(&recorded, queue, cx).await;
-    recorded
-}
 
-/// Tells whoever watches the journal how far the run has come: through which key all shards together, with the sums of all.
-async fn cursor(recorded: &Recorded, queue: &Queue, cx: &Ctx) {
-    if let Some(through) = queue.through().filter(|_| cx.keeps_state()) {
-        let all = Shard { id: 0, range: KeyRange::all() };
-        cx.note(Note::Cursor { shard: all, through, totals: Box::new(recorded.totals) }).await;
+    /// Tells whoever watches the journal how far the run has come: through which key all shards together, with the sums of all.
+    async fn cursor(&self, totals: Totals) {
+        if let Some(through) = self.queue.through().filter(|_| self.cx.keeps_state()) {
+            let all = Shard { id: 0, range: KeyRange::all() };
+            self.cx.note(Note::Cursor { shard: all, through, totals: Box::new(totals) }).await;
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! The shards of a run: some are listed and joined at once, and all of them feed one stage that transfers and one that records.
+//! The shards of a run: some are listed and joined at once, and all of them feed the same workers and the same sums.
 //!
 //! Each shard joins its own range of both listings. A runner that has nothing to do takes the upper part of one that has most
 //! before it, so the number of shards follows from what the listings show. Nothing of this is written down: a run that resumes
@@ -9,17 +9,17 @@ use std::sync::Arc;
 use brigade_core::diff::DiffRules;
 use brigade_core::event::{Event, Side};
 use brigade_core::shard::{Division, DivisionLimits};
-use brigade_core::{Action, ErrorKind, Shard};
+use brigade_core::{ErrorKind, Shard};
 use brigade_store::Listing;
 use tokio::task::{JoinError, JoinSet};
 
 use crate::ctx::{Ctx, Fatal};
-use crate::diff::{self, Joined};
-use crate::limits::{ACTIONS_WAITING_MAX, OUTCOMES_WAITING_MAX, PAGES_WAITING_MAX, RUNNERS_MAX};
+use crate::diff::{self, Joined, Outlet};
+use crate::limits::{PAGES_WAITING_MAX, RUNNERS_MAX};
 use crate::list::{ListingEnd, list};
 use crate::queue::{Position, Queue};
-use crate::record::{Recorded, record};
-use crate::transfer::transfer;
+use crate::record::{Recorded, Recorder};
+use crate::transfer::Lanes;
 
 /// Everything that the shards came to.
 #[derive(Clone, Debug)]
@@ -36,18 +36,14 @@ pub struct Listed {
 pub async fn run(limits: DivisionLimits, rules: &Arc<DiffRules>, cx: &Arc<Ctx>) -> Listed {
     let (division, runners_max) = divide(limits, cx);
     let queue = Arc::new(Queue::new(division, runners_max));
-    let (actions, to_transfer) = async_channel::bounded(ACTIONS_WAITING_MAX);
-    let (outcomes, to_record) = async_channel::bounded(OUTCOMES_WAITING_MAX);
-    let transferring = tokio::spawn(transfer(to_transfer, rules.clone(), outcomes, cx.clone()));
-    let recording = {
-        let (queue, cx) = (queue.clone(), cx.clone());
-        tokio::spawn(async move { record(to_record, &queue, &cx).await })
-    };
+    let recorder = Arc::new(Recorder::new(queue.clone(), cx.clone()));
+    let (lanes, mut workers) = Lanes::start(rules, &recorder, cx);
     let mut runners = JoinSet::new();
     for _ in 0..runners_max {
-        runners.spawn(runner(queue.clone(), rules.clone(), actions.clone(), cx.clone()));
+        let outlet = Outlet { lanes: lanes.clone(), recorder: recorder.clone() };
+        runners.spawn(runner(queue.clone(), rules.clone(), outlet, cx.clone()));
     }
-    drop(actions);
+    drop(lanes);
     let (mut joined, mut listing) = (Joined::default(), ListingEnd::Complete);
     while let Some(ended) = runners.join_next().await {
         let (counted, end) = value_of(ended);
@@ -63,8 +59,10 @@ pub async fn run(limits: DivisionLimits, rules: &Arc<DiffRules>, cx: &Arc<Ctx>) 
             listing = ListingEnd::Cut;
         }
     }
-    value_of(transferring.await);
-    Listed { recorded: value_of(recording.await), joined, listing }
+    while let Some(ended) = workers.join_next().await {
+        value_of(ended);
+    }
+    Listed { recorded: recorder.finish().await, joined, listing }
 }
 
 /// How the keyspace is divided at first, and how many shards are listed at once at most. Where a side cannot begin in the middle
@@ -79,10 +77,10 @@ fn divide(limits: DivisionLimits, cx: &Ctx) -> (Division, usize) {
 }
 
 /// Runs one shard after the other.
-async fn runner(queue: Arc<Queue>, rules: Arc<DiffRules>, actions: async_channel::Sender<Action>, cx: Arc<Ctx>) -> (Joined, ListingEnd) {
+async fn runner(queue: Arc<Queue>, rules: Arc<DiffRules>, outlet: Outlet, cx: Arc<Ctx>) -> (Joined, ListingEnd) {
     let (mut joined, mut listing) = (Joined::default(), ListingEnd::Complete);
     while let Some((shard, position)) = queue.take().await {
-        let (counted, end) = Box::pin(one(&shard, &position, &queue, &rules, &actions, &cx)).await;
+        let (counted, end) = Box::pin(one((&shard, &queue, &position), &rules, &outlet, &cx)).await;
         joined.merge(&counted);
         listing = listing.and(end);
         queue.ended(shard.id);
@@ -90,20 +88,13 @@ async fn runner(queue: Arc<Queue>, rules: Arc<DiffRules>, actions: async_channel
     (joined, listing)
 }
 
-async fn one(
-    shard: &Shard,
-    position: &Position,
-    queue: &Queue,
-    rules: &DiffRules,
-    actions: &async_channel::Sender<Action>,
-    cx: &Ctx,
-) -> (Joined, ListingEnd) {
+async fn one((shard, queue, position): (&Shard, &Queue, &Position), rules: &DiffRules, outlet: &Outlet, cx: &Ctx) -> (Joined, ListingEnd) {
     let (source_pages, source) = tokio::sync::mpsc::channel(PAGES_WAITING_MAX);
     let (target_pages, target) = tokio::sync::mpsc::channel(PAGES_WAITING_MAX);
     let (source_end, target_end, joined) = tokio::join!(
         list(&*cx.source, Side::Source, (shard, queue), source_pages, cx),
         list(&*cx.target, Side::Target, (shard, queue), target_pages, cx),
-        diff::diff((shard, queue, position), source, target, rules, actions, cx),
+        diff::diff((shard, queue, position), source, target, rules, outlet, cx),
     );
     (joined, source_end.and(target_end))
 }

@@ -16,44 +16,56 @@ use brigade_core::outcome::{Copied, Done, Failure, Pair, Planned};
 use brigade_core::parts::{PartPlan, plan};
 use brigade_core::{Action, Algorithm, Digests, Entry, ErrorKind, Identity, Known, Outcome, Proof};
 use brigade_store::{Head, Result, StoreError, When};
+use tokio::task::JoinSet;
 
 use crate::check;
 use crate::ctx::Ctx;
 use crate::limits::{ACTIONS_WAITING_MAX, CORRUPT_TRIES_MAX, LARGE_OBJECTS_MAX};
+use crate::record::Recorder;
 
-/// Carries out actions until their channel closes; every action becomes exactly one outcome (p09).
-pub async fn transfer(actions: Receiver<Action>, rules: Arc<DiffRules>, outcomes: Sender<Outcome>, cx: Arc<Ctx>) {
-    let (small, small_lane) = async_channel::bounded(ACTIONS_WAITING_MAX);
-    let (large, large_lane) = async_channel::bounded(ACTIONS_WAITING_MAX);
-    let mut workers = tokio::task::JoinSet::new();
-    let lanes = [(small_lane, cx.job.concurrency.max(1)), (large_lane, cx.job.concurrency.clamp(1, LARGE_OBJECTS_MAX))];
-    for (lane, count) in lanes {
-        for _ in 0..count {
-            workers.spawn(work(lane.clone(), rules.clone(), outcomes.clone(), cx.clone()));
-        }
-    }
-    while let Ok(action) = actions.recv().await {
-        // The lanes live as long as their senders, which live here.
-        if let Some(outcome) = retried(&action, &cx) {
-            if outcomes.send(outcome).await.is_err() {
-                break;
+/// Where actions go: what needs requests to the workers, everything else becomes its outcome at once. Workers live as long as
+/// somebody holds the lanes. Cheap to clone.
+#[derive(Clone)]
+pub struct Lanes {
+    small: Sender<Action>,
+    large: Sender<Action>,
+    cx: Arc<Ctx>,
+}
+
+/// The workers are gone, which only a panic of one can bring about.
+#[derive(Clone, Copy, Debug)]
+pub struct Gone;
+
+impl Lanes {
+    /// Starts the workers of both lanes.
+    pub fn start(rules: &Arc<DiffRules>, recorder: &Arc<Recorder>, cx: &Arc<Ctx>) -> (Self, JoinSet<()>) {
+        let (small, small_lane) = async_channel::bounded(ACTIONS_WAITING_MAX);
+        let (large, large_lane) = async_channel::bounded(ACTIONS_WAITING_MAX);
+        let mut workers = JoinSet::new();
+        let lanes = [(small_lane, cx.job.concurrency.max(1)), (large_lane, cx.job.concurrency.clamp(1, LARGE_OBJECTS_MAX))];
+        for (lane, count) in lanes {
+            for _ in 0..count {
+                workers.spawn(work(lane.clone(), rules.clone(), recorder.clone(), cx.clone()));
             }
-            continue;
         }
-        let sent = match lane_of(&action, &cx) {
-            Lane::Now => outcomes.send(without_bytes(action, &cx)).await.is_ok(),
-            Lane::Small => small.send(action).await.is_ok(),
-            Lane::Large => large.send(action).await.is_ok(),
-        };
-        if !sent {
-            break;
-        }
+        (Self { small, large, cx: cx.clone() }, workers)
     }
-    drop((small, large, outcomes));
-    while let Some(ended) = workers.join_next().await {
-        if let Err(panicked) = ended {
-            std::panic::resume_unwind(panicked.into_panic());
+
+    /// Hands an action to a worker; one that needs none is added to `decided`. Every action becomes exactly one outcome (p09).
+    pub async fn take(&self, action: Action, decided: &mut Vec<Outcome>) -> std::result::Result<(), Gone> {
+        if let Some(outcome) = retried(&action, &self.cx) {
+            decided.push(outcome);
+            return Ok(());
         }
+        let sent = match lane_of(&action, &self.cx) {
+            Lane::Now => {
+                decided.push(without_bytes(action, &self.cx));
+                return Ok(());
+            }
+            Lane::Small => self.small.send(action).await,
+            Lane::Large => self.large.send(action).await,
+        };
+        sent.map_err(|_| Gone)
     }
 }
 
@@ -139,15 +151,13 @@ fn outcome(entry: &Entry, result: Done) -> Outcome {
     Outcome { key: entry.key.clone(), size: entry.size, result }
 }
 
-async fn work(lane: Receiver<Action>, rules: Arc<DiffRules>, outcomes: Sender<Outcome>, cx: Arc<Ctx>) {
+async fn work(lane: Receiver<Action>, rules: Arc<DiffRules>, recorder: Arc<Recorder>, cx: Arc<Ctx>) {
     while let Ok(action) = lane.recv().await {
         let outcome = match cx.stop.is_cancelled() {
             true => unknown(&action),
             false => Box::pin(carry_out(action, &rules, &cx)).await,
         };
-        if outcomes.send(outcome).await.is_err() {
-            return;
-        }
+        recorder.record(&[outcome]).await;
     }
 }
 
