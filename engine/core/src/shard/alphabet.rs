@@ -19,11 +19,11 @@ const CLASSES: [&[(char, char)]; 8] = [
 const BLOCK: u32 = 256;
 
 /// Sorted characters, as ranges that include both ends.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Alphabet(Vec<(char, char)>);
 
 impl Alphabet {
-    /// The narrowest alphabet that holds what was seen.
+    /// The narrowest alphabet that holds what was seen; the widest where nothing was, so that none is empty.
     pub(super) fn of(seen: impl IntoIterator<Item = char>) -> Self {
         let (mut plain, mut ranges) = (Vec::new(), Vec::new());
         for char in seen {
@@ -39,7 +39,7 @@ impl Alphabet {
         }
         ranges.sort_unstable();
         ranges.dedup();
-        Self(ranges)
+        if ranges.is_empty() { Self::widest() } else { Self(ranges) }
     }
 
     /// Every letter and digit of ASCII.
@@ -99,6 +99,7 @@ mod tests {
             assert_eq!(Alphabet::of(seen.chars()).len(), characters, "{seen}");
         }
         assert_eq!(Alphabet::of("\u{4e2d}".chars()).len(), BLOCK);
+        assert_eq!(Alphabet::of([]), Alphabet::widest());
     }
 
     #[test]

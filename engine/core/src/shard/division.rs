@@ -375,7 +375,7 @@ impl Running {
     fn known_ahead(&self, keys: u64, marks: &Marks) -> Option<u64> {
         let parts = |range: &[Key]| u64::try_from(range.len()).unwrap_or(u64::MAX).saturating_mul(marks.keys_each);
         let (behind, ahead) = self.marks(marks)?;
-        (keys / 2 <= parts(behind) + marks.keys_each).then(|| parts(ahead) + marks.keys_each / 2)
+        (keys - keys / 3 <= parts(behind) + marks.keys_each).then(|| parts(ahead) + marks.keys_each / 2)
     }
 
     /// The marks of the range that were passed, and those that are ahead. `None` where there are none at all.
