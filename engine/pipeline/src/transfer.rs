@@ -27,8 +27,9 @@ use crate::record::Recorder;
 /// somebody holds the lanes. Cheap to clone.
 #[derive(Clone)]
 pub struct Lanes {
-    small: Sender<Action>,
-    large: Sender<Action>,
+    // In boxes: a queue moves what it holds several times.
+    small: Sender<Box<Action>>,
+    large: Sender<Box<Action>>,
     cx: Arc<Ctx>,
 }
 
@@ -62,8 +63,8 @@ impl Lanes {
                 decided.push(without_bytes(action, &self.cx));
                 return Ok(());
             }
-            Lane::Small => self.small.send(action).await,
-            Lane::Large => self.large.send(action).await,
+            Lane::Small => self.small.send(Box::new(action)).await,
+            Lane::Large => self.large.send(Box::new(action)).await,
         };
         sent.map_err(|_| Gone)
     }
@@ -151,11 +152,11 @@ fn outcome(entry: &Entry, result: Done) -> Outcome {
     Outcome { key: entry.key.clone(), size: entry.size, result }
 }
 
-async fn work(lane: Receiver<Action>, rules: Arc<DiffRules>, recorder: Arc<Recorder>, cx: Arc<Ctx>) {
+async fn work(lane: Receiver<Box<Action>>, rules: Arc<DiffRules>, recorder: Arc<Recorder>, cx: Arc<Ctx>) {
     while let Ok(action) = lane.recv().await {
         let outcome = match cx.stop.is_cancelled() {
             true => unknown(&action),
-            false => Box::pin(carry_out(action, &rules, &cx)).await,
+            false => Box::pin(carry_out(*action, &rules, &cx)).await,
         };
         recorder.record(&[outcome]).await;
     }

@@ -20,6 +20,7 @@ use aws_smithy_async::rt::sleep::TokioSleep;
 use brigade_core::ErrorKind;
 use brigade_http::Transport;
 use brigade_store::{Result, StoreError};
+use http::HeaderValue;
 use parking_lot::RwLock;
 
 use crate::adapter::SdkHttp;
@@ -53,6 +54,8 @@ pub(crate) struct Link {
     pub(crate) region: String,
     /// Where the bucket is asked for.
     pub(crate) endpoint: Endpoint,
+    /// The `Host` header.
+    pub(crate) host: HeaderValue,
     /// Signs the hot path.
     pub(crate) signer: Signer,
     /// Makes the control requests.
@@ -205,6 +208,8 @@ fn configured_endpoint(shared: &SdkConfig) -> Option<String> {
 
 async fn link(region: &str, address: &Address, credentials: Option<&Cached>, clock: &Clock, transport: &Transport) -> Result<Link> {
     let endpoint = address.resolve(region).await?;
+    let host = HeaderValue::try_from(endpoint.host_header())
+        .map_err(|error| StoreError::new(ErrorKind::Invalid, format!("the endpoint's host: {error}")))?;
     let signer = Signer::new(endpoint.signing_region.clone(), endpoint.signing_name.clone());
     let mut config = aws_sdk_s3::Config::builder()
         .behavior_version(BehaviorVersion::latest())
@@ -227,5 +232,5 @@ async fn link(region: &str, address: &Address, credentials: Option<&Cached>, clo
         Some(credentials) => config.credentials_provider(credentials.clone()),
         None => config.allow_no_auth(),
     };
-    Ok(Link { region: region.to_owned(), endpoint, signer, sdk: Client::from_conf(config.build()) })
+    Ok(Link { region: region.to_owned(), endpoint, host, signer, sdk: Client::from_conf(config.build()) })
 }

@@ -2,6 +2,7 @@
 
 mod words;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use brigade_core::digest::{Digests, crc32c_from_base64, crc64nvme_from_base64, m
 use brigade_core::{Availability, ErrorKind, Identity, Metadata};
 use brigade_http::uri::encode_pairs;
 use brigade_store::{Head, Result, StoreError, When, WriteSpec};
-use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::header::{self, AsHeaderName, HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
 
@@ -25,6 +26,18 @@ pub(crate) const CONTENT_MD5: HeaderName = HeaderName::from_static("content-md5"
 pub(crate) const OPTIONAL_ATTRIBUTES: HeaderName = HeaderName::from_static("x-amz-optional-object-attributes");
 const META_PREFIX: &str = "x-amz-meta-";
 
+// Names that every answer is asked for, made once: a name given as text is taken apart at each use.
+const CHECKSUM_CRC64NVME: HeaderName = HeaderName::from_static("x-amz-checksum-crc64nvme");
+const CHECKSUM_TYPE: HeaderName = HeaderName::from_static("x-amz-checksum-type");
+const STORAGE_CLASS: HeaderName = HeaderName::from_static("x-amz-storage-class");
+const TAGGING_COUNT: HeaderName = HeaderName::from_static("x-amz-tagging-count");
+const RESTORE: HeaderName = HeaderName::from_static("x-amz-restore");
+const ARCHIVE_STATUS: HeaderName = HeaderName::from_static("x-amz-archive-status");
+const ENCRYPTION: HeaderName = HeaderName::from_static("x-amz-server-side-encryption");
+const CUSTOMER_KEY: HeaderName = HeaderName::from_static("x-amz-server-side-encryption-customer-algorithm");
+/// The version that an answer speaks of.
+pub(crate) const VERSION_ID: HeaderName = HeaderName::from_static("x-amz-version-id");
+
 /// An ETag as conditions carry it.
 pub(crate) fn quoted(etag: &str) -> String {
     format!("\"{etag}\"")
@@ -39,7 +52,7 @@ pub(crate) fn value(what: &str, text: &str) -> Result<HeaderValue> {
 pub(crate) fn of_spec(spec: &WriteSpec) -> Result<HeaderMap> {
     let mut headers = of_metadata(&spec.metadata)?;
     if let Some(class) = &spec.storage_class {
-        headers.insert("x-amz-storage-class", value("the storage class", class)?);
+        headers.insert(STORAGE_CLASS, value("the storage class", class)?);
     }
     Ok(headers)
 }
@@ -94,17 +107,17 @@ fn of_metadata(metadata: &Metadata) -> Result<HeaderMap> {
 
 /// The facts of an object from the headers of GET or HEAD. `size` is that of the whole object.
 pub(crate) fn head(headers: &HeaderMap, size: u64) -> Result<Head> {
-    let etag = text(headers, "etag").unwrap_or_default();
-    let class = text(headers, "x-amz-storage-class").map(Arc::<str>::from);
+    let etag = peek(headers, header::ETAG).unwrap_or_default();
+    let class = peek(headers, STORAGE_CLASS).map(Arc::<str>::from);
     let checksums = Checksums {
-        crc32c: text(headers, "x-amz-checksum-crc32c"),
-        crc64nvme: text(headers, "x-amz-checksum-crc64nvme"),
-        kind: text(headers, "x-amz-checksum-type"),
+        crc32c: text(headers, CHECKSUM_CRC32C),
+        crc64nvme: text(headers, CHECKSUM_CRC64NVME),
+        kind: text(headers, CHECKSUM_TYPE),
     };
-    let modified = text(headers, "last-modified").and_then(|date| http_date(&date));
-    let tags = text(headers, "x-amz-tagging-count").and_then(|count| count.parse().ok()).unwrap_or(0);
-    let restore = text(headers, "x-amz-restore");
-    let archive = text(headers, "x-amz-archive-status");
+    let modified = peek(headers, header::LAST_MODIFIED).and_then(|date| http_date(&date));
+    let tags = peek(headers, TAGGING_COUNT).and_then(|count| count.parse().ok()).unwrap_or(0);
+    let restore = peek(headers, RESTORE);
+    let archive = peek(headers, ARCHIVE_STATUS);
     Ok(Head {
         size,
         identity: Identity::etag(&etag),
@@ -140,8 +153,8 @@ pub(crate) fn digests(checksums: &Checksums, etag: Option<&str>, etag_is_md5: bo
 
 /// Whether the ETag can be an MD5: not with SSE-KMS or customer keys ("ETag", Amazon S3 API reference, Object).
 pub(crate) fn etag_is_md5(headers: &HeaderMap) -> bool {
-    let kms = text(headers, "x-amz-server-side-encryption").is_some_and(|kind| kind.starts_with("aws:kms"));
-    !kms && !headers.contains_key("x-amz-server-side-encryption-customer-algorithm")
+    let kms = peek(headers, ENCRYPTION).is_some_and(|kind| kind.starts_with("aws:kms"));
+    !kms && !headers.contains_key(CUSTOMER_KEY)
 }
 
 /// Whether an object's bytes can be read now.
@@ -156,7 +169,7 @@ pub(crate) fn is_restored(restore: Option<&str>) -> bool {
 }
 
 fn metadata(headers: &HeaderMap) -> Metadata {
-    let field = |name: HeaderName| text(headers, name.as_str()).map(|text| decode_words(&text));
+    let field = |name: HeaderName| peek(headers, name).map(|text| decode_words(&text));
     let user: BTreeMap<String, String> = headers
         .iter()
         .filter_map(|(name, value)| Some((name.as_str().strip_prefix(META_PREFIX)?.to_owned(), decode_words(&lossy(value)))))
@@ -185,13 +198,18 @@ fn http_date(text: &str) -> Option<Timestamp> {
 }
 
 /// A header's text; bytes that are no UTF-8 are read as Latin-1, which HTTP once was.
-pub(crate) fn text(headers: &HeaderMap, name: &str) -> Option<String> {
+pub(crate) fn text(headers: &HeaderMap, name: impl AsHeaderName) -> Option<String> {
+    peek(headers, name).map(Cow::into_owned)
+}
+
+/// The same, borrowed where it is UTF-8.
+pub(crate) fn peek(headers: &HeaderMap, name: impl AsHeaderName) -> Option<Cow<'_, str>> {
     headers.get(name).map(lossy)
 }
 
-fn lossy(value: &HeaderValue) -> String {
+fn lossy(value: &HeaderValue) -> Cow<'_, str> {
     match std::str::from_utf8(value.as_bytes()) {
-        Ok(text) => text.to_owned(),
+        Ok(text) => Cow::Borrowed(text),
         Err(_) => value.as_bytes().iter().map(|byte| char::from(*byte)).collect(),
     }
 }

@@ -4,7 +4,6 @@
 //! signing key anew for every request. S3 signs the path as it is sent: nothing is normalised and nothing encoded twice.
 //! The tests compare every signature with the one the crate itself makes.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -62,6 +61,8 @@ pub(crate) struct Signer {
 
 struct DerivedKey {
     day: String,
+    /// `DAY/REGION/SERVICE/aws4_request`.
+    scope: String,
     generation: u64,
     key: Vec<u8>,
 }
@@ -81,22 +82,22 @@ impl Signer {
     /// Adds date, token, payload hash and signature. `host` must be among the headers already.
     pub(crate) fn sign(&self, subject: &Subject<'_>, headers: &mut HeaderMap, credentials: &Snapshot, now: SystemTime) {
         let moment = timestamp(now);
-        headers.insert(X_AMZ_DATE, value(&moment));
-        headers.insert(X_AMZ_CONTENT_SHA256, value(subject.payload));
+        let moment = std::str::from_utf8(&moment).expect("digits and letters are text");
+        headers.insert(X_AMZ_DATE, value(moment));
+        headers.insert(X_AMZ_CONTENT_SHA256, payload_header(subject.payload));
         if let Some(token) = credentials.credentials.session_token() {
             let mut token = value(token);
             token.set_sensitive(true);
             headers.insert(X_AMZ_SECURITY_TOKEN, token);
         }
         let (canonical, names) = canonical_request(subject, headers);
-        let day = &moment[..8];
-        let scope = format!("{day}/{}/{}/aws4_request", self.region, self.service);
+        let key = self.key(credentials, &moment[..8], now);
         let digest = sha256_hex([canonical.as_slice()]);
-        let text = format!("AWS4-HMAC-SHA256\n{moment}\n{scope}\n{digest}");
-        let key = self.key(credentials, day, now);
+        let text = ["AWS4-HMAC-SHA256", moment, &key.scope, &digest].join("\n");
         let signature = calculate_signature(&key.key, text.as_bytes());
         let id = credentials.credentials.access_key_id();
-        let mut header = value(&format!("AWS4-HMAC-SHA256 Credential={id}/{scope}, SignedHeaders={names}, Signature={signature}"));
+        let header = ["AWS4-HMAC-SHA256 Credential=", id, "/", &key.scope, ", SignedHeaders=", &names, ", Signature=", &signature].concat();
+        let mut header = HeaderValue::try_from(header).unwrap_or_else(|_| HeaderValue::from_static(""));
         header.set_sensitive(true);
         headers.insert(AUTHORIZATION, header);
     }
@@ -107,7 +108,8 @@ impl Signer {
             return key.clone();
         }
         let key = generate_signing_key(credentials.credentials.secret_access_key(), now, &self.region, &self.service);
-        let key = Arc::new(DerivedKey { day: day.to_owned(), generation: credentials.generation, key: key.as_ref().to_vec() });
+        let scope = format!("{day}/{}/{}/aws4_request", self.region, self.service);
+        let key = Arc::new(DerivedKey { day: day.to_owned(), scope, generation: credentials.generation, key: key.as_ref().to_vec() });
         *cached = Some(key.clone());
         key
     }
@@ -129,8 +131,10 @@ fn canonical_request(subject: &Subject<'_>, headers: &HeaderMap) -> (Vec<u8>, St
         text.push(b':');
         push_collapsed(&mut text, value.as_bytes());
         text.push(b'\n');
-        let separator = if names.is_empty() { "" } else { ";" };
-        write!(names, "{separator}{name}").expect("writing to a string never fails");
+        if !names.is_empty() {
+            names.push(';');
+        }
+        names.push_str(name);
     }
     text.push(b'\n');
     text.extend_from_slice(names.as_bytes());
@@ -141,8 +145,13 @@ fn canonical_request(subject: &Subject<'_>, headers: &HeaderMap) -> (Vec<u8>, St
 
 /// A header's value as it is signed: trimmed, runs of spaces collapsed to one.
 fn push_collapsed(text: &mut Vec<u8>, value: &[u8]) {
+    let value = value.trim_ascii();
+    if !value.contains(&b' ') {
+        text.extend_from_slice(value);
+        return;
+    }
     let mut space = false;
-    for byte in value.trim_ascii() {
+    for byte in value {
         let is_space = *byte == b' ';
         if !(is_space && space) {
             text.push(*byte);
@@ -152,9 +161,31 @@ fn push_collapsed(text: &mut Vec<u8>, value: &[u8]) {
 }
 
 /// `20150830T123600Z`.
-fn timestamp(now: SystemTime) -> String {
+fn timestamp(now: SystemTime) -> [u8; 16] {
     let moment = jiff::Timestamp::try_from(now).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-    moment.strftime("%Y%m%dT%H%M%SZ").to_string()
+    let civil = jiff::tz::Offset::UTC.to_datetime(moment);
+    let mut text = *b"00000000T000000Z";
+    let mut write = |at: usize, digits: usize, mut number: u16| {
+        for place in text[at..at + digits].iter_mut().rev() {
+            *place = b'0' + u8::try_from(number % 10).expect("a digit");
+            number /= 10;
+        }
+    };
+    write(0, 4, civil.year().unsigned_abs());
+    let pairs = [(4, civil.month()), (6, civil.day()), (9, civil.hour()), (11, civil.minute()), (13, civil.second())];
+    for (at, number) in pairs {
+        write(at, 2, u16::from(number.unsigned_abs()));
+    }
+    text
+}
+
+/// The hashes that nearly every request carries are constants.
+fn payload_header(payload: &str) -> HeaderValue {
+    match payload {
+        UNSIGNED_PAYLOAD => HeaderValue::from_static(UNSIGNED_PAYLOAD),
+        EMPTY_SHA256 => HeaderValue::from_static(EMPTY_SHA256),
+        hash => value(hash),
+    }
 }
 
 fn value(text: &str) -> HeaderValue {

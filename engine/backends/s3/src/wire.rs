@@ -1,5 +1,7 @@
 //! One signed request of the lean engine: put together, sent once, its failure told.
 
+use std::borrow::Cow;
+
 use brigade_core::ErrorKind;
 use brigade_http::{Body, Response, uri};
 use brigade_store::StoreError;
@@ -57,8 +59,7 @@ fn build(connection: &Connection, link: &Link, credentials: Option<&Snapshot>, c
     let invalid = |reason: &dyn std::fmt::Display| StoreError::new(ErrorKind::Invalid, format!("{operation}: {reason}"));
     let path = link.endpoint.path(key);
     let query = uri::encode_pairs(query.iter().copied());
-    let host = HeaderValue::try_from(link.endpoint.host_header()).map_err(|error| invalid(&error))?;
-    headers.insert(HOST, host);
+    headers.insert(HOST, link.host.clone());
     headers.insert(USER_AGENT, AGENT);
     if let Some(credentials) = credentials {
         let payload = payload(connection, link, &body);
@@ -74,12 +75,12 @@ fn build(connection: &Connection, link: &Link, credentials: Option<&Snapshot>, c
     Ok(request)
 }
 
-fn payload(connection: &Connection, link: &Link, body: &Body) -> String {
+fn payload(connection: &Connection, link: &Link, body: &Body) -> Cow<'static, str> {
     match body {
         Body::Rope(rope) if rope.size() > 0 && connection.signs_payload(link) => {
-            sha256_hex(rope.chunks().iter().map(|chunk| chunk.as_ref()))
+            Cow::Owned(sha256_hex(rope.chunks().iter().map(|chunk| chunk.as_ref())))
         }
-        Body::Rope(rope) if rope.size() > 0 => UNSIGNED_PAYLOAD.to_owned(),
-        _ => EMPTY_SHA256.to_owned(),
+        Body::Rope(rope) if rope.size() > 0 => Cow::Borrowed(UNSIGNED_PAYLOAD),
+        _ => Cow::Borrowed(EMPTY_SHA256),
     }
 }

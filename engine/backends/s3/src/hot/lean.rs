@@ -7,14 +7,14 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use brigade_http::{Body, Response};
 use brigade_store::Head;
-use http::header::{ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, HeaderValue, IF_MATCH, RANGE};
+use http::header::{ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_MATCH, RANGE};
 use http::{Method, StatusCode};
 use md5::{Digest as _, Md5};
 
 use super::{DOCUMENT_BYTES_MAX, DeleteOne, Get, Got, Hot, Incoming, ListQuery, Put, PutPart, Stored};
 use crate::connection::{Connection, Link};
 use crate::errors::{Answer, Effects, Outcome, protocol, transport};
-use crate::headers::{self, CHECKSUM_CRC32C, CHECKSUM_MODE, CONTENT_MD5, OPTIONAL_ATTRIBUTES, quoted, text, value};
+use crate::headers::{self, CHECKSUM_CRC32C, CHECKSUM_MODE, CONTENT_MD5, OPTIONAL_ATTRIBUTES, VERSION_ID, peek, quoted, text, value};
 use crate::wire::{Call, send};
 use crate::xml::delete::delete_request;
 use crate::xml::{DeleteResult, ListPage, parse_delete_result, parse_list_page};
@@ -39,7 +39,7 @@ impl Hot for Lean {
         let partial = response.status() == StatusCode::PARTIAL_CONTENT;
         let (_, headers, body) = response.into_parts();
         let length = length(&headers);
-        let range = text(&headers, CONTENT_RANGE.as_str()).filter(|_| partial);
+        let range = text(&headers, CONTENT_RANGE).filter(|_| partial);
         let size = range.as_deref().and_then(|range| range.rsplit_once('/')?.1.parse().ok()).or(length);
         let head = headers::head(&headers, size.unwrap_or(0))?;
         Ok(Got { head, range, length, body: Incoming::Lean(body) })
@@ -48,7 +48,7 @@ impl Hot for Lean {
     async fn head(&self, link: &Link, key: &str) -> Outcome<(Head, Option<String>)> {
         let response = self.read(link, "HeadObject", Method::HEAD, key, reading()).await?;
         let size = length(response.headers()).ok_or_else(|| protocol("HeadObject answered without a length"))?;
-        Ok((headers::head(response.headers(), size)?, text(response.headers(), "x-amz-version-id")))
+        Ok((headers::head(response.headers(), size)?, text(response.headers(), VERSION_ID)))
     }
 
     async fn put(&self, link: &Link, put: &Put<'_>) -> Outcome<Stored> {
@@ -153,7 +153,7 @@ impl Hot for Lean {
             body: Body::Empty,
         };
         let response = send(&self.connection, link, call).await?;
-        Ok(text(response.headers(), "x-amz-version-id").filter(|version| version != "null"))
+        Ok(text(response.headers(), VERSION_ID).filter(|version| version != "null"))
     }
 }
 
@@ -167,8 +167,8 @@ impl Lean {
         let operation = call.operation;
         let response = send(&self.connection, link, call).await?;
         let headers = response.headers();
-        let (etag, crc32c) = (text(headers, "etag"), text(headers, "x-amz-checksum-crc32c"));
-        let version = text(headers, "x-amz-version-id").filter(|version| version != "null");
+        let (etag, crc32c) = (peek(headers, ETAG), peek(headers, CHECKSUM_CRC32C));
+        let version = peek(headers, VERSION_ID).filter(|version| version != "null");
         let stored = Stored::new(etag.as_deref(), crc32c.as_deref(), headers::etag_is_md5(headers), version.as_deref());
         // The body is empty or small; reading it gives the connection back.
         response.into_bytes(DOCUMENT_BYTES_MAX).await.map_err(|error| transport(operation, Effects::Writes, &error))?;
