@@ -29,7 +29,7 @@ use crate::stage::Stage;
 use crate::steps::Steps;
 
 /// Few pages and few records divide a keyspace here, so that it happens in scenarios of some dozen keys.
-const DIVISION: DivisionLimits = DivisionLimits { pages_before: 1, pages_ahead_min: 1, keys_known_min: 6, shards_first_max: 5 };
+const DIVISION: DivisionLimits = DivisionLimits { pages_before: 0, pages_ahead_min: 1, keys_known_min: 6, shards_first_max: 5 };
 
 /// What an engine told while it ran.
 #[derive(Default)]
@@ -40,6 +40,10 @@ pub struct Seen(Mutex<Told>);
 pub struct Told {
     pub decided: Vec<Outcome>,
     pub listed: BTreeSet<&'static str>,
+    /// Keys of the source that have been listed.
+    pub source_keys: usize,
+    /// Most of them that were listed and not decided.
+    pub ahead_max: usize,
 }
 
 impl Seen {
@@ -52,6 +56,11 @@ impl Observer for Seen {
     fn observe(&self, event: &Event<'_>) {
         match event {
             Event::Decided(outcome) => self.0.lock().decided.push((*outcome).clone()),
+            Event::Listed(Side::Source, keys) => {
+                let mut told = self.0.lock();
+                told.source_keys += keys;
+                told.ahead_max = told.ahead_max.max(told.source_keys.saturating_sub(told.decided.len()));
+            }
             Event::ListingEnded(Side::Source) => drop(self.0.lock().listed.insert("source")),
             Event::ListingEnded(Side::Target) => drop(self.0.lock().listed.insert("target")),
             _ => {}

@@ -54,6 +54,8 @@ struct Shown {
     pages: [u64; 2],
     /// Keys in the order in which they were decided.
     decided: Vec<String>,
+    /// Most keys of the source that were listed and not decided.
+    ahead_max: usize,
 }
 
 fn sync(source: &Arc<World>, target: &Arc<World>, concurrency: usize, state: &SimState) -> Shown {
@@ -98,8 +100,9 @@ fn sync(source: &Arc<World>, target: &Arc<World>, concurrency: usize, state: &Si
         let took = began.elapsed();
         state.finish(&opened.journal, finished.ending).await.expect("a disk that is not disturbed");
         let pages = [pages(source) - before[0], pages(target) - before[1]];
-        let decided = seen.told().decided.iter().map(|outcome| outcome.key.to_string()).collect();
-        Shown { finished, took, pages, decided }
+        let told = seen.told();
+        let decided = told.decided.iter().map(|outcome| outcome.key.to_string()).collect();
+        Shown { finished, took, pages, decided, ahead_max: told.ahead_max }
     })
 }
 
@@ -127,4 +130,44 @@ fn p09_flat_keys_are_listed_twelve_times_faster_than_by_one_stream_and_each_is_d
     println!("{KEYS} keys in pages of {PAGE}: {:?} by one stream, {:?} divided, {:?} pages", serial.took, parallel.took, parallel.pages);
     assert!(parallel.took * 12 <= serial.took, "{:?} and {:?}", parallel.took, serial.took);
     assert!(parallel.pages.iter().all(|pages| *pages <= 1_100 + 48), "{:?}", parallel.pages);
+}
+
+#[test]
+fn what_the_last_run_left_known_divides_the_next_listing_from_its_first_page() {
+    let keys = KEYS / 4;
+    let (source, target) = (world(counters(keys)), world(counters(keys)));
+    let state = SimState::new(1);
+    all_were_decided_once(&sync(&source, &target, CONCURRENCY, &state), keys);
+    assert_eq!(state.baseline().len(), keys, "a clean run leaves what it knows");
+    let again = sync(&source, &target, CONCURRENCY, &state);
+    all_were_decided_once(&again, keys);
+    println!("{keys} keys, known: {:?}, {:?} pages", again.took, again.pages);
+    // One stream takes 250 times the latency, and a runner more than 250 / 24.
+    assert!(again.took * 12 <= LATENCY * 250, "{:?}", again.took);
+    assert!(again.pages.iter().all(|pages| *pages <= 275 + 48), "{:?}", again.pages);
+}
+
+#[test]
+fn a_listing_of_three_pages_costs_not_one_request_more() {
+    for keys in [0, 1, PAGE, 3 * PAGE - 1, 3 * PAGE] {
+        let (source, target) = (world(counters(keys)), world(counters(keys)));
+        let shown = sync(&source, &target, CONCURRENCY, &SimState::new(1));
+        all_were_decided_once(&shown, keys);
+        let pages = u64::try_from(keys.div_ceil(PAGE).max(1)).expect("a few");
+        assert_eq!(shown.pages, [pages; 2], "{keys} keys");
+    }
+}
+
+#[test]
+fn p08_listings_wait_where_copies_are_slow() {
+    // Every copy takes two requests, two at once: what is listed ahead is bounded by the places for it, not by the time there is.
+    let keys = 20 * PAGE;
+    let (source, target) = (world(counters(keys)), world(std::iter::empty()));
+    let shown = sync(&source, &target, 2, &SimState::new(1));
+    all_were_decided_once(&shown, keys);
+    assert!(shown.took >= LATENCY * u32::try_from(keys).expect("a few"), "{:?}", shown.took);
+    let listed = shown.ahead_max;
+    println!("{listed} keys of the source were listed ahead at most");
+    // Actions, lanes and pages that wait, and what the workers have in hand.
+    assert!(listed <= 2 * 1_024 + 2 * 3 * PAGE + 1_024, "{listed} keys were listed ahead");
 }

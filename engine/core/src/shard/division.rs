@@ -18,7 +18,7 @@ use crate::{Entry, Key, KeyRange, Shard};
 /// What bounds a division.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DivisionLimits {
-    /// Pages of one side before anything is cut: a listing that ends before costs not one request more.
+    /// Pages of one side, and one more, before anything is cut: a listing of so many costs not one request more.
     pub pages_before: u64,
     /// Pages that a shard must seem to have before it, to be cut.
     pub pages_ahead_min: u64,
@@ -190,7 +190,7 @@ impl Division {
 
     fn cuts_max(&self) -> u64 {
         let pages = self.pages[0].max(self.pages[1]);
-        if pages < self.limits.pages_before { 0 } else { (pages / 2).min(CUTS_FREE + pages / PAGES_EACH_CUT) }
+        if pages <= self.limits.pages_before { 0 } else { (pages / 2).min(CUTS_FREE + pages / PAGES_EACH_CUT) }
     }
 
     /// Cuts the upper part off a shard.

@@ -348,7 +348,7 @@ proptest! {
         (page, runners) in (1_usize..6, 1_usize..9),
         steps in proptest::collection::vec(any_step(), 1..60),
     ) {
-        let limits = DivisionLimits { pages_before: 1, pages_ahead_min: 0, keys_known_min: 8, shards_first_max: 5 };
+        let limits = DivisionLimits { pages_before: 0, pages_ahead_min: 0, keys_known_min: 8, shards_first_max: 5 };
         let division = Division::new(limits, Marks { keys: marks, keys_each: 4 });
         let mut turns = steps.iter().cycle();
         let mut idle = 0;

@@ -169,6 +169,22 @@ fn many_row_groups_are_read_from_any_key_and_by_many_at_once() {
 }
 
 #[test]
+fn marks_ascend_and_divide_the_rows_into_the_groups_of_the_file() {
+    let key = |number: u64| format!("{}{number:06}", "x".repeat(100));
+    let rows: Vec<_> = (0..100_000).map(|number| known(key(number), number)).collect();
+    let (_directory, path) = stored(&rows);
+    let manifest = Manifest::open(&path, Vouched::Seal).expect("whole");
+    let marks = manifest.marks();
+    assert!(marks.len() >= 2, "{} marks", marks.len());
+    assert!(marks.is_sorted_by(|one, other| one < other));
+    let borders: Vec<usize> = marks.iter().map(|mark| rows.partition_point(|row| row.key <= *mark)).collect();
+    let groups: Vec<usize> = [0].iter().chain(&borders).zip(borders.iter().chain(&[rows.len()])).map(|(from, to)| to - from).collect();
+    assert!(groups.iter().all(|rows| *rows <= groups[0]) && groups[0] > 0, "{groups:?}");
+    let (_directory, path) = stored(&rows[..10]);
+    assert!(Manifest::open(&path, Vouched::Seal).expect("whole").marks().is_empty());
+}
+
+#[test]
 fn rows_out_of_order_or_twice_are_refused_and_leave_no_file() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("m.parquet");
