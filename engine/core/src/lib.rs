@@ -15,6 +15,7 @@ pub mod identity;
 pub mod job;
 pub mod key;
 pub mod known;
+pub mod limiter;
 pub mod limits;
 pub mod location;
 pub mod metadata;
