@@ -4,8 +4,10 @@
 //! a unit is in seconds, and `M` after a number of an age is a month of 30 days. What does not fit is refused, never cut or wrapped.
 
 mod duration;
+mod timetable;
 
 pub use duration::{Age, parse_age, parse_duration};
+pub use timetable::Timetable;
 
 /// A text that is no size, rate, duration or age.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
