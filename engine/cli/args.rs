@@ -9,7 +9,7 @@ use std::time::Duration;
 use brigade_core::units::{parse_duration, parse_size};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
-pub use requests::{Concurrency, OneSideArgs, PayloadSigningArg, RequestArgs, S3Engine, SideArgs, parse_endpoint};
+pub use requests::{OneSideArgs, PayloadSigningArg, RequestArgs, S3Engine, SideArgs, parse_endpoint};
 pub use transfer::{
     CheckArgs, CompareArg, FilterArgs, MetadataArg, MigrateArgs, OutputArgs, PlanArgs, PlanMode, ServerSide, SyncArgs, TransferArgs,
     TuningArgs, VerifyArg,
@@ -34,7 +34,7 @@ pub struct Cli {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Everywhere")]
 pub struct Global {
-    /// Say more: -v for requests that fail, -vv and -vvv for everything
+    /// Say more: -v for requests that fail and limits that change, -vv and -vvv for everything
     #[arg(short, long, action = ArgAction::Count, global = true)]
     pub verbose: u8,
     /// Say nothing but errors

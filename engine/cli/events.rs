@@ -43,6 +43,7 @@ fn describe(event: &Event<'_>) -> Option<Value> {
         Event::Listed(side, keys) => json!({"event": "listed", "side": side, "keys": keys}),
         Event::ListingEnded(side) => json!({"event": "listing_ended", "side": side}),
         Event::Deleted(side, objects) => json!({"event": "deleted", "side": side, "objects": objects}),
+        Event::Limited(side, limit) => json!({"event": "limited", "side": side, "limit": limit}),
         Event::Phase(phase) => json!({"event": "phase", "phase": phase}),
         Event::Decided(outcome) => {
             let mut line = json!({"key": outcome.key, "size": outcome.size});

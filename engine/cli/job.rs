@@ -13,17 +13,18 @@ use indicatif::HumanBytes;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::args::{CompareArg, Concurrency, FilterArgs, MetadataArg, RequestArgs, ServerSide, TransferArgs, TuningArgs, VerifyArg};
+use crate::args::{CompareArg, FilterArgs, MetadataArg, ServerSide, TransferArgs, TuningArgs, VerifyArg};
 use crate::error::CliError;
-
-/// Requests at once at each endpoint where nobody said otherwise.
-const CONCURRENCY_DEFAULT: usize = 64;
 
 /// The byte budget is a quarter of the machine's memory, and at most this.
 const MEMORY_BYTES_MAX_DEFAULT: u64 = 2 * GIB;
 
 /// Where the machine's memory cannot be learnt.
 const MEMORY_BYTES_FALLBACK: u64 = 256 * MIB;
+
+/// Small objects under way for each request that may run at one end: while one is read, another is written. Those beyond what the
+/// endpoints take wait for a permit, at a few hundred bytes each and the memory that `--memory` lets them claim.
+const OBJECTS_PER_REQUEST: usize = 2;
 
 /// Least byte budget that still lets parts overlap.
 const MEMORY_BYTES_MIN: u64 = 16 * MIB;
@@ -56,7 +57,7 @@ pub fn job(args: &TransferArgs, mode: Mode, now: Timestamp) -> Result<Job, CliEr
         errors_max: tuning.max_errors,
         part_bytes,
         memory_bytes,
-        concurrency: concurrency(&args.sides.requests),
+        concurrency: args.sides.requests.concurrency.most().saturating_mul(OBJECTS_PER_REQUEST),
         metadata: if tuning.metadata == MetadataArg::All { MetadataPolicy::All } else { MetadataPolicy::None },
         set_metadata: tuning.set_metadata.clone(),
         storage_class: tuning.storage_class.clone(),
@@ -104,14 +105,6 @@ fn guards(tuning: &TuningArgs) -> DeleteGuards {
         deletes_max: tuning.max_delete,
         target_percent_max: tuning.max_delete_percent,
         unconditional: if tuning.delete_unconditional { Unconditional::Allow } else { Unconditional::Refuse },
-    }
-}
-
-/// Requests at once.
-pub fn concurrency(requests: &RequestArgs) -> usize {
-    match requests.concurrency {
-        Concurrency::Auto => CONCURRENCY_DEFAULT,
-        Concurrency::Fixed(count) => count,
     }
 }
 

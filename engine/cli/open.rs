@@ -5,12 +5,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use brigade_core::event::{Observer, Side};
+use brigade_core::limiter::Ramp;
 use brigade_core::location::{BucketPath, Location, Place};
+use brigade_core::units::Timetable;
 use brigade_core::{ErrorKind, Key};
 use brigade_gcs::{GcsOptions, GcsStore};
 use brigade_http::{Transport, TransportOptions};
 use brigade_local::LocalStore;
 use brigade_s3::{Engine, PathStyle, PayloadSigning, S3Options, S3Store};
+use brigade_store::layers::hedge::Hedging;
 use brigade_store::layers::jitter::Jitter;
 use brigade_store::layers::limit::{Limiter, Limits};
 use brigade_store::layers::{Layered, Layers};
@@ -20,7 +23,6 @@ use brigade_store::{Delete, Source, StoreError, Target};
 use crate::args::{OneSideArgs, PayloadSigningArg, RequestArgs, S3Engine, SideArgs};
 use crate::config::{Config, StoreConfig, StoreKind};
 use crate::error::CliError;
-use crate::job;
 
 /// How one side is reached, as options say it.
 #[derive(Clone, Debug, Default)]
@@ -165,7 +167,8 @@ impl Opener {
         let store = S3Store::connect(options, self.transport.clone()).await?;
         let delete: Arc<dyn Delete> = Arc::new(store.deleter());
         let place = Place { endpoint: store.endpoint_id(), bucket: path.bucket.clone(), prefix: path.key_prefix() };
-        Ok(self.layered(Arc::new(store), delete, place, side, shown, path.key_prefix().into_bytes()))
+        let backend = Backend { store: Arc::new(store), delete, place, prefix: path.key_prefix().into_bytes(), ramp: None };
+        Ok(self.layered(backend, side, shown))
     }
 
     fn gcs(&mut self, path: &BucketPath, config: &StoreConfig, reach: &Reach, side: Side, shown: &str) -> Result<Opened, StoreError> {
@@ -180,8 +183,11 @@ impl Opener {
         };
         let store = GcsStore::new(options, self.transport.clone())?;
         let place = Place { endpoint: store.endpoint_id(), bucket: path.bucket.clone(), prefix: path.key_prefix() };
+        // An emulator has no shards to split.
+        let ramp = store.is_google().then_some(Ramp::GOOGLE);
         let store = Arc::new(store);
-        Ok(self.layered(store.clone(), store, place, side, shown, path.key_prefix().into_bytes()))
+        let backend = Backend { store: store.clone(), delete: store, place, prefix: path.key_prefix().into_bytes(), ramp };
+        Ok(self.layered(backend, side, shown))
     }
 
     fn local(&mut self, path: &Path, reach: &Reach, side: Side, shown: &str) -> Result<Opened, CliError> {
@@ -195,29 +201,41 @@ impl Opener {
             prefix.push('/');
         }
         let place = Place { endpoint: "file".into(), bucket: String::new(), prefix };
-        Ok(self.layered(store.clone(), store, place, side, shown, Vec::new()))
+        let backend = Backend { store: store.clone(), delete: store, place, prefix: Vec::new(), ramp: None };
+        Ok(self.layered(backend, side, shown))
     }
 
-    fn layered(
-        &mut self,
-        store: Arc<dyn Target>,
-        delete: Arc<dyn Delete>,
-        place: Place,
-        side: Side,
-        shown: &str,
-        prefix: Vec<u8>,
-    ) -> Opened {
-        let limits = Limits {
-            concurrency: job::concurrency(&self.requests),
-            requests_per_second: self.requests.requests_per_second,
-            bytes_per_second: self.requests.bandwidth.and_then(|bandwidth| bandwidth.0),
+    fn layered(&mut self, backend: Backend, side: Side, shown: &str) -> Opened {
+        let Backend { store, delete, place, prefix, ramp } = backend;
+        let requests = &self.requests;
+        let begin = || {
+            let bandwidth = requests.bandwidth.clone().unwrap_or(Timetable::constant(None));
+            let limits =
+                Limits { requests_per_second: requests.requests_per_second, bandwidth, ramp, ..Limits::at_once(requests.concurrency) };
+            Arc::new(Limiter::new(limits))
         };
-        let limiter = self.limiters.entry(place.endpoint.clone()).or_insert_with(|| Arc::new(Limiter::new(limits))).clone();
-        let (attempts_max, observer) = (self.requests.attempts, self.observer.clone());
-        let layers = Arc::new(Layers { side, attempts_max, limiter, observer, jitter: Jitter::Random });
+        let limiter = self.limiters.entry(place.endpoint.clone()).or_insert_with(begin).clone();
+        let layers = Layers {
+            side,
+            attempts_max: requests.attempts,
+            limiter,
+            observer: self.observer.clone(),
+            jitter: Jitter::Random,
+            hedging: Hedging::SlowReads,
+        };
+        let layers = Arc::new(layers);
         let store = Arc::new(Layered::new(store, layers.clone()));
         Opened { reading: store.clone(), store, delete: Arc::new(Layered::new(delete, layers)), place, shown: shown.to_owned(), prefix }
     }
+}
+
+/// A store before the layers are around it.
+struct Backend {
+    store: Arc<dyn Target>,
+    delete: Arc<dyn Delete>,
+    place: Place,
+    prefix: Vec<u8>,
+    ramp: Option<Ramp>,
 }
 
 impl StoreConfig {

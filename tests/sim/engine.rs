@@ -8,6 +8,7 @@ use brigade_core::event::{Event, Observer, Side};
 use brigade_core::filter::FilterOptions;
 use brigade_core::job::{DeleteGuards, Job, Mode, Unconditional};
 use brigade_core::known::Ending;
+use brigade_core::limiter::AtOnce;
 use brigade_core::shard::DivisionLimits;
 use brigade_lab::sim_state::SimState;
 use brigade_pipeline::approval::DeletePlan;
@@ -16,6 +17,7 @@ use brigade_pipeline::past::Resume;
 use brigade_pipeline::run::Deleter;
 use brigade_pipeline::{Ends, Finished, Run, run};
 use brigade_state::{Baseline, Journal, Past};
+use brigade_store::layers::hedge::Hedging;
 use brigade_store::layers::jitter::Jitter;
 use brigade_store::layers::limit::{Limiter, Limits};
 use brigade_store::layers::{Layered, Layers};
@@ -116,13 +118,14 @@ impl Engine {
         let Ok(opened) = self.state.open(steps.clone(), past).await else { return Ended { finished: None, kept: false } };
         let sim_journal = opened.journal.clone();
         let layered = |side, watched: &Watched| {
-            let limits = Limits { concurrency: scenario.concurrency, requests_per_second: None, bytes_per_second: None };
+            let limits = Limits::at_once(AtOnce::Fixed(scenario.concurrency));
             let layers = Layers {
                 side,
                 attempts_max: scenario.attempts_max,
                 limiter: Arc::new(Limiter::new(limits)),
                 observer: self.seen.clone(),
                 jitter: Jitter::seeded(scenario.seed),
+                hedging: Hedging::Never,
             };
             Arc::new(Layered::new(Arc::new(watched.clone()), Arc::new(layers)))
         };

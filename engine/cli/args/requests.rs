@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use brigade_core::units::{parse_duration, parse_rate};
+use brigade_core::limiter::AtOnce;
+use brigade_core::units::{Timetable, parse_duration};
 use clap::{Args, ValueEnum};
 
 /// How two locations are reached.
@@ -63,12 +64,12 @@ pub struct OneSideArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Requests")]
 pub struct RequestArgs {
-    /// Requests at once at each endpoint: auto or a number
+    /// Requests at once at each endpoint: a number, or auto, which finds out what it takes (32 at first, at most 256)
     #[arg(long, value_name = "N", default_value = "auto", value_parser = parse_concurrency)]
-    pub concurrency: Concurrency,
-    /// Body bytes in a second at each endpoint (100M)
-    #[arg(long, value_name = "RATE", value_parser = parse_bandwidth)]
-    pub bandwidth: Option<Bandwidth>,
+    pub concurrency: AtOnce,
+    /// Body bytes in a second at each endpoint (100M), or a timetable ("08:00,512k 18:00,off", "Mon-08:00,1M Sat-00:00,off")
+    #[arg(long, value_name = "RATE", value_parser = Timetable::parse)]
+    pub bandwidth: Option<Timetable>,
     /// Requests in a second at each endpoint
     #[arg(long, value_name = "N", value_parser = parse_positive)]
     pub requests_per_second: Option<f64>,
@@ -89,7 +90,7 @@ pub struct RequestArgs {
 impl Default for RequestArgs {
     fn default() -> Self {
         Self {
-            concurrency: Concurrency::Auto,
+            concurrency: AtOnce::Auto,
             bandwidth: None,
             requests_per_second: None,
             stall_timeout: Duration::from_secs(30),
@@ -99,19 +100,6 @@ impl Default for RequestArgs {
         }
     }
 }
-
-/// `--concurrency`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Concurrency {
-    /// The engine's default.
-    Auto,
-    /// So many.
-    Fixed(usize),
-}
-
-/// `--bandwidth`: bytes in a second, `None` for no limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Bandwidth(pub Option<u64>);
 
 /// `--payload-signing`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -146,18 +134,14 @@ pub fn parse_endpoint(text: &str) -> Result<String, String> {
     }
 }
 
-fn parse_concurrency(text: &str) -> Result<Concurrency, String> {
+fn parse_concurrency(text: &str) -> Result<AtOnce, String> {
     match text {
-        "auto" => Ok(Concurrency::Auto),
+        "auto" => Ok(AtOnce::Auto),
         number => match number.parse() {
-            Ok(count @ 1..=10_000) => Ok(Concurrency::Fixed(count)),
+            Ok(count @ 1..=10_000) => Ok(AtOnce::Fixed(count)),
             _ => Err("write `auto` or a number from 1 to 10000".into()),
         },
     }
-}
-
-fn parse_bandwidth(text: &str) -> Result<Bandwidth, String> {
-    parse_rate(text).map(Bandwidth).map_err(|error| error.to_string())
 }
 
 fn parse_positive(text: &str) -> Result<f64, String> {

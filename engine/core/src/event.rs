@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::limiter::ClassState;
 use crate::verdict::Operation;
 use crate::{ErrorKind, Outcome};
 
@@ -58,6 +59,8 @@ pub enum Event<'a> {
     ListingEnded(Side),
     /// This many originals or objects of the target have been deleted.
     Deleted(Side, u64),
+    /// The limits of an endpoint are others now, for the reason that it gives; told once a second at most.
+    Limited(Side, ClassState),
     /// A phase begins.
     Phase(Phase),
 }

@@ -106,7 +106,7 @@ pub struct Job {
     pub part_bytes: u64,
     /// The byte budget: object bytes held at once.
     pub memory_bytes: u64,
-    /// Requests at once at each end.
+    /// Small objects under way at once. Each is a read and then a write, so twice the requests at once keep both ends busy.
     pub concurrency: usize,
     /// What is carried.
     pub metadata: MetadataPolicy,

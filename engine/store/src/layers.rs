@@ -4,6 +4,7 @@
 //! attempts holds none. Every seam is wrapped by the one struct [`Layered`], which passes each call through the one function
 //! `Layered::call`, so no method can miss a layer.
 
+pub mod hedge;
 pub mod jitter;
 pub mod limit;
 
@@ -13,13 +14,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 use brigade_core::digest::{Digests, Sum};
 use brigade_core::event::{Attempt, Event, Observer, Side};
+use brigade_core::limiter::{Class, End};
 use brigade_core::parts::Part;
 use brigade_core::verdict::{Operation, Verdict, judge, pause};
 use brigade_core::{Entry, ErrorKind, Identity, Key, KeyRange};
 
 use crate::error::Effect;
+use crate::layers::hedge::Hedging;
 use crate::layers::jitter::Jitter;
-use crate::layers::limit::Limiter;
+use crate::layers::limit::{Limiter, Permit};
 use crate::{
     Complete, Delete, Deletion, Facts, Head, List, Pages, PartReceipt, PendingUpload, Piece, Probe, ProbeFor, Read, ReadRequest, Result,
     Rope, StoreError, Upload, Write, WriteSpec, Written,
@@ -41,6 +44,8 @@ pub struct Layers {
     pub observer: Arc<dyn Observer>,
     /// How the pauses between attempts spread.
     pub jitter: Jitter,
+    /// Whether slow small reads are sent twice.
+    pub hedging: Hedging,
 }
 
 /// A store with all layers around it.
@@ -68,14 +73,14 @@ impl Layers {
         let mut number = 1;
         loop {
             let result = {
-                let _permit = self.limiter.acquire(bytes).await;
-                self.observer.observe(&Event::Began(self.side));
-                let guard = EndGuard { layers: self, operation, number, armed: true };
+                let permit = self.limiter.acquire(Class::of(operation), bytes).await;
+                let guard = EndGuard::begin(self, operation, number);
                 let result = attempt().await;
                 guard.end(match &result {
                     Ok(value) => Ok(moved(value)),
                     Err(error) => Err(error),
                 });
+                self.give_back(permit, end_of(&result, &moved));
                 result
             };
             let error = match result {
@@ -86,13 +91,36 @@ impl Layers {
             let most = if error.kind == ErrorKind::Corrupt { self.attempts_max.min(CORRUPT_ATTEMPTS_MAX) } else { self.attempts_max };
             match judge(error.kind, operation, number, most) {
                 Verdict::FailObject | Verdict::Fatal => return Err(after(error, number)),
-                Verdict::Throttle => self.limiter.throttled(),
-                Verdict::Retry => {}
+                Verdict::Throttle | Verdict::Retry => {}
             }
             tracing::debug!(side = %self.side, ?operation, attempt = number, kind = %error.kind, message = %error.message, "attempt failed");
             tokio::time::sleep(pause(number, self.jitter.draw(), error.retry_after)).await;
             number += 1;
         }
+    }
+
+    /// Ends an attempt for the limiter, and passes on what that shows.
+    fn give_back(&self, permit: Permit<'_>, end: End) {
+        if let Some(news) = permit.end(end) {
+            tracing::debug!(side = %self.side, limit = %news, "limit changed");
+            self.observer.observe(&Event::Limited(self.side, news));
+        }
+    }
+}
+
+/// What the end of an attempt says of the endpoint's pace. An answer that the caller does not like is an answer too.
+fn end_of<T>(result: &Result<T>, moved: impl Fn(&T) -> Moved) -> End {
+    use ErrorKind as E;
+    match result {
+        Ok(value) => {
+            let (read_bytes, written_bytes) = moved(value);
+            End::Good(read_bytes.saturating_add(written_bytes))
+        }
+        Err(error) => match error.kind {
+            E::Throttled => End::Refused,
+            E::NotFound | E::Denied | E::Conflict | E::Changed | E::Vanished | E::Archived | E::Locked | E::UploadGone => End::Good(0),
+            _ => End::Other,
+        },
     }
 }
 
@@ -104,7 +132,12 @@ struct EndGuard<'a> {
     armed: bool,
 }
 
-impl EndGuard<'_> {
+impl<'a> EndGuard<'a> {
+    fn begin(layers: &'a Layers, operation: Operation, number: u32) -> Self {
+        layers.observer.observe(&Event::Began(layers.side));
+        Self { layers, operation, number, armed: true }
+    }
+
     fn end(mut self, result: Result<Moved, &StoreError>) {
         self.armed = false;
         let (read_bytes, written_bytes) = *result.as_ref().unwrap_or(&(0, 0));
@@ -197,7 +230,7 @@ impl<S: List + ?Sized> List for Layered<S> {
 #[async_trait]
 impl<S: Read + ?Sized> Read for Layered<S> {
     async fn read(&self, request: &ReadRequest<'_>) -> Result<Piece> {
-        self.layers.call(Operation::Get, request.size, |piece: &Piece| (piece.bytes.size(), 0), || self.inner.read(request)).await
+        self.layers.call(Operation::Get, request.size, |piece: &Piece| (piece.bytes.size(), 0), || self.read_hedged(request)).await
     }
 
     async fn digests(&self, entry: &Entry) -> Result<Digests> {
@@ -257,6 +290,9 @@ impl<S: Delete + ?Sized> Delete for Layered<S> {
     /// A batch is answered key by key: those that met a busy server are sent again, as a batch of their own.
     async fn delete(&self, batch: &[Deletion]) -> Result<Vec<Result<()>>> {
         let mut results = self.delete_once(batch).await?;
+        if results.iter().any(|result| result.as_ref().is_err_and(|error| error.kind == ErrorKind::Throttled)) {
+            self.layers.limiter.refused(Class::Other);
+        }
         for number in 1..self.layers.attempts_max {
             let again: Vec<usize> = (0..results.len()).filter(|at| results[*at].as_ref().is_err_and(StoreError::passes)).collect();
             if again.is_empty() {

@@ -89,7 +89,8 @@ impl GcsStore {
         &self.inner.names
     }
 
-    pub(crate) fn is_google(&self) -> bool {
+    /// Whether this is Google itself, also through a private endpoint.
+    pub fn is_google(&self) -> bool {
         self.client().endpoint().is_google()
     }
 

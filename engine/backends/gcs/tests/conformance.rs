@@ -6,11 +6,13 @@
 use std::sync::Arc;
 
 use brigade_core::event::{Side, Silent};
+use brigade_core::limiter::AtOnce;
 use brigade_gcs::{GcsOptions, GcsStore};
 use brigade_http::{Body, Transport, TransportOptions};
 use brigade_lab::gcs::{GcsServer, GcsServerOptions};
 use brigade_lab::world::{Honours, World};
 use brigade_store::conformance::{Profile, Subject, Summary, run};
+use brigade_store::layers::hedge::Hedging;
 use brigade_store::layers::jitter::Jitter;
 use brigade_store::layers::limit::{Limiter, Limits};
 use brigade_store::layers::{Layered, Layers};
@@ -57,9 +59,16 @@ fn store(endpoint: &str, bucket: &str, prefix: &str) -> GcsStore {
 
 /// The emulator takes one connection after the other and five wait; whoever comes then gets no answer to connecting.
 fn patient(store: GcsStore) -> Layered<GcsStore> {
-    let limits = Limits { concurrency: 4, requests_per_second: None, bytes_per_second: None };
+    let limits = Limits::at_once(AtOnce::Fixed(4));
     let limiter = Arc::new(Limiter::new(limits));
-    let layers = Layers { side: Side::Target, attempts_max: 3, limiter, observer: Arc::new(Silent), jitter: Jitter::Random };
+    let layers = Layers {
+        side: Side::Target,
+        attempts_max: 3,
+        limiter,
+        observer: Arc::new(Silent),
+        jitter: Jitter::Random,
+        hedging: Hedging::Never,
+    };
     Layered::new(Arc::new(store), Arc::new(layers))
 }
 

@@ -1,178 +1,262 @@
 //! Permits for requests at one endpoint: how many at once, how many in a second, how many bytes in a second.
 //!
-//! A throttled answer halves what may run at once, down to one, and every quiet second gives a quarter back. The present value can be read.
+//! What may start is decided by the pure [`Controller`]; here are its clock, its lock and those who wait. Whoever finds room starts at
+//! once, unless others of its class wait already. Whoever starts or ends looks whether the next one may start, and wakes it, so one
+//! wake-up follows from another and none is lost. Of those whom only a rate holds back, one of each class watches the clock; when it
+//! starts, it wakes the next, so a tick of the clock lets a small batch go. Where nobody waits there is no timer.
 
 use std::time::Duration;
 
+use brigade_core::limiter::{Admission, AtOnce, Class, ClassState, Controller, End, Ramp, Settings};
+use brigade_core::units::Timetable;
+use jiff::Zoned;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// After a throttled answer, how long the lowered limit holds before it may climb.
-const HOLD: Duration = Duration::from_secs(1);
+/// Longest wait for a rate before it is looked at again: it may have changed meanwhile.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
-/// Limits of one endpoint.
-#[derive(Clone, Copy, Debug)]
+/// How often a timetable is looked at.
+const TIMETABLE_EVERY: Duration = Duration::from_secs(1);
+
+/// Limits of one endpoint that somebody gave.
+#[derive(Clone, Debug)]
 pub struct Limits {
     /// Requests at once.
-    pub concurrency: usize,
+    pub at_once: AtOnce,
     /// Requests in a second.
     pub requests_per_second: Option<f64>,
-    /// Body bytes in a second.
-    pub bytes_per_second: Option<u64>,
+    /// Body bytes in a second, both ways together, by local time. A body is charged whole when its request starts, so none is cut short.
+    pub bandwidth: Timetable,
+    /// Where the endpoint asks its clients to begin.
+    pub ramp: Option<Ramp>,
+}
+
+impl Limits {
+    /// So many at once, and no other limit.
+    pub fn at_once(at_once: AtOnce) -> Self {
+        Self { at_once, requests_per_second: None, bandwidth: Timetable::constant(None), ramp: None }
+    }
 }
 
 /// Hands out permits.
 pub struct Limiter {
-    limits: Limits,
-    state: Mutex<State>,
-    freed: Notify,
+    began: Instant,
+    gate: Mutex<Gate>,
+    freed: [Notify; CLASSES],
+    /// `None` where one rate always holds.
+    timetable: Option<Timetable>,
 }
 
-struct State {
-    allowed: usize,
-    running: usize,
-    lowered: Option<Instant>,
-    /// When the next request may start, by the rates.
-    next_request: Option<Instant>,
-    next_bytes: Option<Instant>,
+const CLASSES: usize = Class::ALL.len();
+
+struct Gate {
+    controller: Controller,
+    waiting: [usize; CLASSES],
+    /// Whether one of the class watches the clock.
+    watched: [bool; CLASSES],
+    timetable_read: Option<Duration>,
 }
 
-/// A permit for one attempt; dropping it gives it back.
-pub struct Permit<'a>(&'a Limiter);
+/// A permit for one attempt. Dropping it gives it back, and says nothing of the endpoint.
+pub struct Permit<'a> {
+    limiter: &'a Limiter,
+    class: Class,
+    started: Duration,
+    armed: bool,
+}
 
 impl Limiter {
-    /// Starts with everything allowed.
+    /// Starts with nothing known but the limits.
     pub fn new(limits: Limits) -> Self {
-        let allowed = limits.concurrency.max(1);
-        let state = State { allowed, running: 0, lowered: None, next_request: None, next_bytes: None };
-        Self { limits: Limits { concurrency: allowed, ..limits }, state: Mutex::new(state), freed: Notify::new() }
+        let Limits { at_once, requests_per_second, bandwidth, ramp } = limits;
+        let mut controller = Controller::new(Settings { at_once, requests_per_second, ramp });
+        let timetable = match bandwidth.always() {
+            Some(rate) => {
+                controller.set_bytes_per_second(rate);
+                None
+            }
+            None => Some(bandwidth),
+        };
+        let gate = Gate { controller, waiting: [0; CLASSES], watched: [false; CLASSES], timetable_read: None };
+        Self { began: Instant::now(), gate: Mutex::new(gate), freed: Default::default(), timetable }
     }
 
     /// Waits until an attempt that moves `bytes` may start.
-    pub async fn acquire(&self, bytes: u64) -> Permit<'_> {
-        loop {
-            let freed = self.freed.notified();
-            if self.try_start() {
-                break;
-            }
-            // A lowered limit climbs with time, so a waiter looks again even when nothing is given back.
-            let _ = tokio::time::timeout(HOLD, freed).await;
+    pub async fn acquire(&self, class: Class, bytes: u64) -> Permit<'_> {
+        match self.try_acquire(class, bytes) {
+            Some(permit) => permit,
+            None => self.wait(class, bytes).await,
         }
-        let permit = Permit(self);
-        if let Some(start) = self.reserve(bytes) {
-            tokio::time::sleep_until(start).await;
-        }
-        permit
     }
 
-    /// The endpoint asked to slow down.
-    pub fn throttled(&self) {
-        let mut state = self.state.lock();
-        let now = Instant::now();
-        // Answers to requests that were under way together are one complaint.
-        if state.lowered.is_some_and(|at| now - at < HOLD / 4) {
-            return;
-        }
-        state.allowed = (state.allowed / 2).max(1);
-        state.lowered = Some(now);
-    }
-
-    /// How many may run at once now.
-    pub fn allowed(&self) -> usize {
-        self.state.lock().allowed
-    }
-
-    fn try_start(&self) -> bool {
-        let mut state = self.state.lock();
-        if let Some(at) = state.lowered {
-            let now = Instant::now();
-            if now - at >= HOLD {
-                state.allowed = (state.allowed + (self.limits.concurrency / 4).max(1)).min(self.limits.concurrency);
-                state.lowered = (state.allowed < self.limits.concurrency).then_some(now);
-            }
-        }
-        if state.running >= state.allowed {
-            return false;
-        }
-        state.running += 1;
-        true
-    }
-
-    /// Books the attempt with the rates; the answer is when it may start, where that is not now.
-    fn reserve(&self, bytes: u64) -> Option<Instant> {
-        if self.limits.requests_per_second.is_none() && self.limits.bytes_per_second.is_none() {
+    /// A permit, if one is free and nobody waits for it.
+    pub fn try_acquire(&self, class: Class, bytes: u64) -> Option<Permit<'_>> {
+        let now = self.now();
+        let mut gate = self.gate.lock();
+        if gate.waiting[class.index()] > 0 {
             return None;
         }
-        let now = Instant::now();
-        let mut state = self.state.lock();
-        let mut start = now;
-        if let Some(rate) = self.limits.requests_per_second {
-            let at = state.next_request.map_or(now, |next| next.max(now));
-            state.next_request = Some(at + Duration::from_secs_f64(1.0 / rate.max(0.001)));
-            start = start.max(at);
+        let admission = self.admit(&mut gate, class, bytes, now);
+        (admission == Admission::Started).then(|| self.permit(class, now))
+    }
+
+    /// How long a small read must have taken before a second request for it may be sent, where one may be sent at all.
+    pub(super) fn hedge_after(&self) -> Option<Duration> {
+        let now = self.now();
+        self.gate.lock().controller.hedge_after(now)
+    }
+
+    /// A permit for a second request, if one may be sent now and nobody waits.
+    pub(super) fn try_hedge(&self, bytes: u64) -> Option<Permit<'_>> {
+        let now = self.now();
+        let mut gate = self.gate.lock();
+        if gate.waiting.iter().any(|waiting| *waiting > 0) {
+            return None;
         }
-        if let Some(rate) = self.limits.bytes_per_second
+        let admission = gate.controller.admit_hedge(bytes, now);
+        (admission == Admission::Started).then(|| self.permit(Class::Read, now))
+    }
+
+    /// The endpoint refused something within a request that ended well.
+    pub fn refused(&self, class: Class) {
+        self.gate.lock().controller.refused(class, self.now());
+    }
+
+    /// The present limits of each class, and why they are so.
+    pub fn state(&self) -> [ClassState; CLASSES] {
+        let now = self.now();
+        self.gate.lock().controller.state(now)
+    }
+
+    fn now(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    fn permit(&self, class: Class, started: Duration) -> Permit<'_> {
+        Permit { limiter: self, class, started, armed: true }
+    }
+
+    async fn wait(&self, class: Class, bytes: u64) -> Permit<'_> {
+        let mut turn = Turn::new(self, class);
+        loop {
+            // It hears of whatever is freed from here on, also before it is polled.
+            let freed = self.freed[class.index()].notified();
+            match turn.look(bytes) {
+                Look::Started(now) => return self.permit(class, now),
+                Look::Wait => freed.await,
+                Look::Watch(wait) => {
+                    let _ = tokio::time::timeout(wait.min(LOOK_AGAIN), freed).await;
+                }
+            }
+        }
+    }
+
+    fn admit(&self, gate: &mut Gate, class: Class, bytes: u64, now: Duration) -> Admission {
+        if let Some(timetable) = &self.timetable
             && bytes > 0
+            && gate.timetable_read.is_none_or(|read| now >= read + TIMETABLE_EVERY)
         {
-            let at = state.next_bytes.map_or(now, |next| next.max(now));
-            let micros = u128::from(bytes) * 1_000_000 / u128::from(rate.max(1));
-            state.next_bytes = Some(at + Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX)));
-            start = start.max(at);
+            gate.timetable_read = Some(now);
+            gate.controller.set_bytes_per_second(timetable.rate(Zoned::now().datetime()));
         }
-        // A timer fires on whole milliseconds: a start that has come already must not wait for the next one.
-        (start > now).then_some(start)
+        let admission = gate.controller.admit(class, bytes, now);
+        if admission == Admission::Started {
+            self.wake(gate, class);
+        }
+        admission
+    }
+
+    /// Wakes one who may start now, or who should watch the clock. Classes take turns, so that none starves behind another.
+    fn wake(&self, gate: &Gate, last: Class) {
+        let turns = (1..=CLASSES).map(|step| Class::ALL[(last.index() + step) % CLASSES]);
+        for class in turns {
+            let index = class.index();
+            if gate.waiting[index] > 0 && !gate.watched[index] && gate.controller.has_room(class) {
+                self.freed[index].notify_one();
+                return;
+            }
+        }
+    }
+
+    fn end(&self, class: Class, started: Duration, end: End) -> Option<ClassState> {
+        let now = self.now();
+        let mut gate = self.gate.lock();
+        let news = gate.controller.ended(class, end, started, now);
+        self.wake(&gate, class);
+        news
+    }
+}
+
+/// What one who waits finds.
+enum Look {
+    Started(Duration),
+    /// Until somebody wakes it.
+    Wait,
+    /// The same, or so long.
+    Watch(Duration),
+}
+
+/// A place among those who wait. Whoever leaves it, also by being given up, wakes the next.
+struct Turn<'a> {
+    limiter: &'a Limiter,
+    class: Class,
+    watches: bool,
+}
+
+impl<'a> Turn<'a> {
+    fn new(limiter: &'a Limiter, class: Class) -> Self {
+        limiter.gate.lock().waiting[class.index()] += 1;
+        Self { limiter, class, watches: false }
+    }
+
+    fn look(&mut self, bytes: u64) -> Look {
+        let (limiter, index) = (self.limiter, self.class.index());
+        let now = limiter.now();
+        let mut gate = limiter.gate.lock();
+        if std::mem::take(&mut self.watches) {
+            gate.watched[index] = false;
+        }
+        match limiter.admit(&mut gate, self.class, bytes, now) {
+            Admission::Started => Look::Started(now),
+            Admission::Full => Look::Wait,
+            Admission::After(_) if gate.watched[index] => Look::Wait,
+            Admission::After(wait) => {
+                (gate.watched[index], self.watches) = (true, true);
+                limiter.wake(&gate, self.class);
+                Look::Watch(wait)
+            }
+        }
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let mut gate = self.limiter.gate.lock();
+        gate.waiting[self.class.index()] -= 1;
+        if self.watches {
+            gate.watched[self.class.index()] = false;
+        }
+        self.limiter.wake(&gate, self.class);
+    }
+}
+
+impl Permit<'_> {
+    /// Gives it back and says how the attempt ended. The answer is news of the limits, where there is some to tell.
+    pub fn end(mut self, end: End) -> Option<ClassState> {
+        self.armed = false;
+        self.limiter.end(self.class, self.started, end)
     }
 }
 
 impl Drop for Permit<'_> {
     fn drop(&mut self) {
-        self.0.state.lock().running -= 1;
-        self.0.freed.notify_one();
+        if self.armed {
+            self.limiter.end(self.class, self.started, End::Other);
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn limiter(concurrency: usize, requests_per_second: Option<f64>) -> Limiter {
-        Limiter::new(Limits { concurrency, requests_per_second, bytes_per_second: None })
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn no_more_than_allowed_run_at_once() {
-        let limiter = limiter(2, None);
-        let one = limiter.acquire(0).await;
-        let _two = limiter.acquire(0).await;
-        assert!(tokio::time::timeout(Duration::from_secs(60), limiter.acquire(0)).await.is_err());
-        drop(one);
-        assert!(tokio::time::timeout(Duration::from_secs(60), limiter.acquire(0)).await.is_ok());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_throttled_answer_halves_and_quiet_gives_back() {
-        let limiter = limiter(8, None);
-        limiter.throttled();
-        limiter.throttled();
-        assert_eq!(limiter.allowed(), 4, "one burst is one complaint");
-        tokio::time::advance(HOLD / 2).await;
-        limiter.throttled();
-        assert_eq!(limiter.allowed(), 2);
-        for _ in 0..4 {
-            tokio::time::advance(HOLD).await;
-            drop(limiter.acquire(0).await);
-        }
-        assert_eq!(limiter.allowed(), 8);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn requests_keep_to_their_rate() {
-        let limiter = limiter(8, Some(10.0));
-        let begin = Instant::now();
-        for _ in 0..21 {
-            drop(limiter.acquire(0).await);
-        }
-        assert_eq!((begin.elapsed().as_millis() + 5) / 10, 200);
-    }
-}
+mod tests;

@@ -7,7 +7,9 @@ use crate::fault::{Occurrence, Struck};
 use crate::world::{ManualClock, Snapshot};
 use brigade_core::Entry;
 use brigade_core::event::{Event, Observer, Side};
+use brigade_core::limiter::AtOnce;
 use brigade_store::Complete;
+use brigade_store::layers::hedge::Hedging;
 use brigade_store::layers::jitter::Jitter;
 use brigade_store::layers::limit::{Limiter, Limits as RequestLimits};
 use brigade_store::layers::{Layered, Layers};
@@ -74,8 +76,15 @@ async fn play(seed: u64, dialect: Dialect) -> Story {
     world.faults().add(Rule::new(&[], Action::ResetAfter).when(Occurrence::PerMillion(60_000)));
     world.faults().add(Rule::new(&[], Action::Delay(Duration::from_millis(3))).when(Occurrence::PerMillion(300_000)));
     let recorder = Arc::new(Recorder::default());
-    let limiter = Arc::new(Limiter::new(RequestLimits { concurrency: 5, requests_per_second: Some(900.0), bytes_per_second: None }));
-    let layers = Layers { side: Side::Target, attempts_max: 6, limiter, observer: recorder.clone(), jitter: Jitter::seeded(seed) };
+    let limiter = Arc::new(Limiter::new(RequestLimits { requests_per_second: Some(900.0), ..RequestLimits::at_once(AtOnce::Fixed(5)) }));
+    let layers = Layers {
+        side: Side::Target,
+        attempts_max: 6,
+        limiter,
+        observer: recorder.clone(),
+        jitter: Jitter::seeded(seed),
+        hedging: Hedging::Never,
+    };
     let store = Layered::new(Arc::new(SimStore::new(world.clone(), "b", "p/", dialect)), Arc::new(layers));
     let mut tasks = JoinSet::new();
     for task in 0..TASKS {
