@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use super::body::{Body, Reader};
 use super::chunks::BadChunk;
 use super::reply::{Content, Reply};
-use super::request::{BadHead, Request};
+use super::request::Request;
 use crate::content;
 use crate::limits::{HEAD_BYTES_MAX, JOINED_BYTES_MAX, READ_BYTES};
 use crate::service::{Dialect, Service};
@@ -119,15 +119,14 @@ impl Turn<'_> {
     async fn read_head(&mut self, head: &mut Vec<u8>) -> io::Result<bool> {
         loop {
             let filled = self.buffer.filled();
-            match if filled.is_empty() { Err(BadHead::Partial) } else { Request::parse(filled).map(|(_, length)| length) } {
-                Ok(length) => {
-                    head.clear();
-                    head.extend_from_slice(&filled[..length]);
-                    self.buffer.consume(length);
-                    return Ok(true);
-                }
-                Err(BadHead::Partial) if filled.len() <= HEAD_BYTES_MAX => {}
-                Err(_) => return Err(ErrorKind::InvalidData.into()),
+            if let Some(end) = memchr::memmem::find(filled, b"\r\n\r\n") {
+                head.clear();
+                head.extend_from_slice(&filled[..end + 4]);
+                self.buffer.consume(end + 4);
+                return Ok(true);
+            }
+            if filled.len() > HEAD_BYTES_MAX {
+                return Err(ErrorKind::InvalidData.into());
             }
             if !self.buffer.fill(self.stream).await? {
                 return if self.buffer.filled().is_empty() { Ok(false) } else { Err(ErrorKind::UnexpectedEof.into()) };

@@ -18,27 +18,18 @@ pub(crate) struct Request<'a> {
     headers: Vec<(&'a str, &'a [u8])>,
 }
 
-/// Why a head cannot be read.
+/// A head that is no HTTP, or not whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum BadHead {
-    /// More bytes are needed.
-    Partial,
-    /// It is no HTTP.
-    Malformed,
-}
+pub(crate) struct BadHead;
 
 impl<'a> Request<'a> {
     /// Reads the head at the beginning of `bytes` and says how long it is.
     pub(crate) fn parse(bytes: &'a [u8]) -> Result<(Self, usize), BadHead> {
         let mut storage = [httparse::EMPTY_HEADER; HEADERS_MAX];
         let mut parsed = httparse::Request::new(&mut storage);
-        let length = match parsed.parse(bytes) {
-            Ok(httparse::Status::Complete(length)) => length,
-            Ok(httparse::Status::Partial) => return Err(BadHead::Partial),
-            Err(_) => return Err(BadHead::Malformed),
-        };
+        let Ok(httparse::Status::Complete(length)) = parsed.parse(bytes) else { return Err(BadHead) };
         let (Some(method), Some(target), Some(minor_version)) = (parsed.method, parsed.path, parsed.version) else {
-            return Err(BadHead::Malformed);
+            return Err(BadHead);
         };
         // A proxy-style target names the whole URL.
         let target = target.strip_prefix("http://").and_then(|rest| Some(&rest[rest.find('/')?..])).unwrap_or(target);
@@ -141,8 +132,8 @@ mod tests {
         assert_eq!((request.param("x").as_deref(), request.has("uploads"), request.has("upload")), (Some("1 2"), true, false));
         assert_eq!(request.headers_with("x-amz-meta-").collect::<Vec<_>>(), [("a".to_owned(), "v".to_owned())]);
         assert!(request.says("connection", "keep-alive"));
-        assert_eq!(Request::parse(&bytes[..40]).expect_err("cut"), BadHead::Partial);
-        assert_eq!(Request::parse(b"\x16\x03\x01").expect_err("TLS"), BadHead::Malformed);
+        assert_eq!(Request::parse(&bytes[..40]).expect_err("cut"), BadHead);
+        assert_eq!(Request::parse(b"\x16\x03\x01").expect_err("TLS"), BadHead);
     }
 
     #[test]
