@@ -6,6 +6,9 @@ pub(crate) const HEAD_BYTES_MAX: usize = 16 * 1024;
 /// Headers of a request: the most talkative client measured (botocore with checksums) sends 25.
 pub(crate) const HEADERS_MAX: usize = 64;
 
+/// Bytes of a connection's buffer at first: some clients open a connection for each request, and zeroing costs them dearly.
+pub(crate) const FIRST_READ_BYTES: usize = 8 * 1024;
+
 /// Bytes asked of the kernel at once. Larger buffers leave the second-level cache when 64 connections take turns.
 pub(crate) const READ_BYTES: usize = 128 * 1024;
 

@@ -1,6 +1,8 @@
 //! What all connections share: buckets, books, shaping; and the door through which requests go to their dialect.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
+use std::ops::Bound;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 
@@ -11,7 +13,7 @@ use crate::content::Known;
 use crate::limits::{DOCUMENT_BYTES_MAX, RELATED_BYTES_MAX};
 use crate::object::{ETag, Metadata, Object, PLAIN};
 use crate::shaping::Shaper;
-use crate::stats::Stats;
+use crate::stats::{Operation, Stats};
 use crate::time::now_millis;
 use crate::wire::body::{Body, Digesting, Wanted, crc32c_of, md5_of};
 use crate::wire::reply::Reply;
@@ -66,6 +68,20 @@ impl Service {
         let buckets = buckets.into_iter().map(|(name, bucket)| (name, Arc::new(Mutex::new(bucket)))).collect();
         let generations = AtomicU64::new(now_millis() * 1_000);
         Self { buckets: RwLock::new(buckets), known, generations, md5_bytes_max, shaper, stats: Stats::default() }
+    }
+
+    /// Questions of whoever measures: they are neither shaped nor counted.
+    pub(crate) fn question(&self, request: &Request<'_>) -> Option<Reply> {
+        match request.path {
+            "/_stats" => Some(Reply::json(Operation::Other, 200, self.stats.report())),
+            "/_compare" => {
+                let bucket = |name| self.bucket(&request.param(name)?);
+                let both = bucket("source").zip(bucket("target"));
+                let text = both.map(|(source, target)| compare(&source, &target).to_string());
+                Some(text.map_or(Reply::new(Operation::Other, 404), |text| Reply::json(Operation::Other, 200, text)))
+            }
+            _ => None,
+        }
     }
 
     /// How a body is read.
@@ -171,6 +187,42 @@ impl Service {
         let etag = md5.map_or_else(|| ETag::made_up(crc32c, 1), ETag::of_md5);
         Ok(Arrived { size, crc32c, etag })
     }
+}
+
+/// What a target holds of a source, by size and by the CRC-32C that this server computed itself.
+fn compare(source: &Arc<Mutex<Bucket>>, target: &Arc<Mutex<Bucket>>) -> serde_json::Value {
+    if Arc::ptr_eq(source, target) {
+        return serde_json::json!({ "error": "source and target are one" });
+    }
+    let (source, target) = (locked(source), locked(target));
+    let (mut sources, mut targets) = (source.walk(Bound::Unbounded), target.walk(Bound::Unbounded));
+    let (mut key, mut other) = (Vec::new(), Vec::new());
+    let (mut equal, mut different, mut missing, mut extra, mut bytes) = (0_u64, 0_u64, 0_u64, 0_u64, 0_u64);
+    let (mut left, mut right) = (sources.next(&mut key), targets.next(&mut other));
+    loop {
+        let order = match (&left, &right) {
+            (None, None) => break,
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (Some(_), Some(_)) => key.cmp(&other),
+        };
+        match (order, &left, &right) {
+            (Ordering::Equal, Some(one), Some(two)) if (one.size, one.crc32c) == (two.size, two.crc32c) => {
+                equal += 1;
+                bytes += one.size;
+            }
+            (Ordering::Equal, ..) => different += 1,
+            (Ordering::Less, ..) => missing += 1,
+            (Ordering::Greater, ..) => extra += 1,
+        }
+        if order != Ordering::Greater {
+            left = sources.next(&mut key);
+        }
+        if order != Ordering::Less {
+            right = targets.next(&mut other);
+        }
+    }
+    serde_json::json!({ "equal": equal, "equal_bytes": bytes, "different": different, "missing": missing, "extra": extra })
 }
 
 /// Locks a bucket for one request.

@@ -276,6 +276,13 @@ async fn a_copied_target_differs_by_as_much_as_was_asked() {
     let changed = sizes_and_tags[0].iter().zip(&sizes_and_tags[2]).filter(|(one, other)| one.0 != other.0 && one.1 != other.1).count();
     let different = sizes_and_tags[0].iter().zip(&sizes_and_tags[2]).filter(|(one, other)| one != other).count();
     assert!(changed == different && (120..=280).contains(&changed), "{changed} {different}");
+    assert_eq!(s3.call("PUT", "/b/0000000000", "", b"other").await.status, 200);
+    assert_eq!(s3.call("PUT", "/same/zzz", "", b"more").await.status, 200);
+    assert_eq!(s3.call("DELETE", "/same/0000000001", "", b"").await.status, 204);
+    let said = s3.call("GET", "/_compare?source=a&target=same", "", b"").await.text();
+    assert!(said.contains("\"different\":0") && said.contains("\"missing\":1") && said.contains("\"extra\":1"), "{said}");
+    let said = s3.call("GET", "/_compare?source=a&target=b", "", b"").await.text();
+    assert!(said.contains(&format!("\"different\":{}", changed + 1)), "{said}");
 }
 
 #[tokio::test]

@@ -11,9 +11,9 @@ use super::chunks::BadChunk;
 use super::reply::{Content, Reply};
 use super::request::Request;
 use crate::content;
-use crate::limits::{HEAD_BYTES_MAX, JOINED_BYTES_MAX, READ_BYTES};
+use crate::limits::{FIRST_READ_BYTES, HEAD_BYTES_MAX, JOINED_BYTES_MAX, READ_BYTES};
 use crate::service::{Dialect, Service};
-use crate::stats::{Access, Operation};
+use crate::stats::Access;
 
 /// What was read and not yet used.
 struct Buffer {
@@ -34,9 +34,11 @@ impl Buffer {
         }
     }
 
-    /// Reads more; false at the end of the stream.
+    /// Reads more; false at the end of the stream. A buffer that was filled is too small.
     async fn fill(&mut self, stream: &mut TcpStream) -> io::Result<bool> {
-        if self.end == self.bytes.len() {
+        if self.end == self.bytes.len() && self.bytes.len() < READ_BYTES {
+            self.bytes.resize(READ_BYTES, 0);
+        } else if self.end == self.bytes.len() {
             self.bytes.copy_within(self.start..self.end, 0);
             (self.start, self.end) = (0, self.end - self.start);
         }
@@ -56,9 +58,9 @@ enum Next {
 /// Serves one connection to its end. Errors end it: whoever is at the other side has gone or speaks something else.
 pub(crate) async fn serve(mut stream: TcpStream, service: Arc<Service>, dialect: Dialect) {
     service.stats.connected();
-    let mut buffer = Buffer { bytes: vec![0; READ_BYTES], start: 0, end: 0 };
+    let mut buffer = Buffer { bytes: vec![0; FIRST_READ_BYTES], start: 0, end: 0 };
     let mut head = Vec::with_capacity(1_024);
-    let mut out = Vec::with_capacity(JOINED_BYTES_MAX);
+    let mut out = Vec::with_capacity(1_024);
     let mut turn = Turn { service: &service, dialect, stream: &mut stream, buffer: &mut buffer, out: &mut out };
     while let Ok(Next::Another) = turn.take(&mut head).await {}
     service.stats.disconnected();
@@ -80,8 +82,7 @@ impl Turn<'_> {
         }
         let (request, _) = Request::parse(head).map_err(|_| io::Error::from(ErrorKind::InvalidData))?;
         let next = if request.minor_version == 0 || request.says("connection", "close") { Next::Close } else { Next::Another };
-        if request.path == "/_stats" {
-            let reply = Reply::json(Operation::Other, 200, self.service.stats.report());
+        if let Some(reply) = self.service.question(&request) {
             self.send(&reply).await?;
             return Ok(next);
         }
