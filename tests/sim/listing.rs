@@ -6,6 +6,7 @@ use std::time::Duration;
 use brigade_core::event::Side;
 use brigade_core::filter::FilterOptions;
 use brigade_core::job::{Job, Mode};
+use brigade_core::limiter::AtOnce;
 use brigade_core::report::RunOutcome;
 use brigade_core::shard::DivisionLimits;
 use brigade_lab::fault::{Action, Occurrence, Op, Rule};
@@ -17,6 +18,7 @@ use brigade_pipeline::cpu::CpuLane;
 use brigade_pipeline::past::Resume;
 use brigade_pipeline::{Ends, Finished, Run, run};
 use brigade_state::Past;
+use brigade_store::layers::hedge::Hedging;
 use brigade_store::layers::jitter::Jitter;
 use brigade_store::layers::limit::{Limiter, Limits as LayerLimits};
 use brigade_store::layers::{Layered, Layers};
@@ -63,9 +65,9 @@ fn sync(source: &Arc<World>, target: &Arc<World>, concurrency: usize, state: &Si
     runtime.block_on(async {
         let seen = Arc::new(Seen::default());
         let store = |side, world: &Arc<World>| {
-            let limits = LayerLimits { concurrency, requests_per_second: None, bytes_per_second: None };
-            let limiter = Arc::new(Limiter::new(limits));
-            let layers = Layers { side, attempts_max: 3, limiter, observer: seen.clone(), jitter: Jitter::seeded(1) };
+            let limiter = Arc::new(Limiter::new(LayerLimits::at_once(AtOnce::Fixed(concurrency))));
+            let layers =
+                Layers { side, attempts_max: 3, limiter, observer: seen.clone(), jitter: Jitter::seeded(1), hedging: Hedging::Never };
             Arc::new(Layered::new(Arc::new(SimStore::new(world.clone(), BUCKET, "", Dialect::S3)), Arc::new(layers)))
         };
         let opened = state.open(Arc::new(Undisturbed), Past::Use).await.expect("a disk that is not disturbed");
