@@ -371,11 +371,11 @@ impl Running {
         self.ahead = self.known_ahead(keys, marks).or_else(seen).unwrap_or(0);
     }
 
-    /// What earlier runs knew, unless there is far more than that.
+    /// How many keys earlier runs knew that have not arrived. `None` where far more have arrived than they knew.
     fn known_ahead(&self, keys: u64, marks: &Marks) -> Option<u64> {
-        let parts = |range: &[Key]| u64::try_from(range.len()).unwrap_or(u64::MAX).saturating_mul(marks.keys_each);
         let (behind, ahead) = self.marks(marks)?;
-        (keys - keys / 3 <= parts(behind) + marks.keys_each).then(|| parts(ahead) + marks.keys_each / 2)
+        let known = |parts: usize| u64::try_from(parts + 1).unwrap_or(u64::MAX).saturating_mul(marks.keys_each);
+        (keys - keys / 3 <= known(behind.len())).then(|| known(behind.len() + ahead.len()).saturating_sub(keys))
     }
 
     /// The marks of the range that were passed, and those that are ahead. `None` where there are none at all.

@@ -259,7 +259,7 @@ fn a_side_that_holds_little_or_other_keys_is_divided_with_the_other_one() {
         for sides in [[&all[..], &other[..]], [&other[..], &all[..]]] {
             let came = list(sides, divided(Marks::default()));
             let serial = pages(&all).max(pages(&other));
-            assert!(came.rounds * 10 <= serial, "{} rounds for {serial} pages", came.rounds);
+            assert!(came.rounds * 9 <= serial, "{} rounds for {serial} pages", came.rounds);
         }
     }
 }
@@ -282,7 +282,7 @@ fn what_earlier_runs_knew_may_be_all_wrong() {
     let wrong = Marks { keys: (0..500).map(|n| Key::from(format!("zz/{n:05}").as_str())).collect(), keys_each: 10 * PAGE };
     let keys = sorted((0..PAGES * PAGE).map(|n| format!("k/{n:012}")));
     let came = list([&keys, &keys], divided(wrong));
-    assert!(came.rounds * 8 <= pages(&keys), "{} rounds", came.rounds);
+    assert!(came.rounds * 6 <= pages(&keys), "{} rounds", came.rounds);
 }
 
 #[test]

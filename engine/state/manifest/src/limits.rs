@@ -7,8 +7,9 @@ pub(crate) const GROUP_ROWS_MAX: usize = 64 * 1024;
 /// keeps it under 16 MiB also where every key has 1,024 bytes that do not compress.
 pub(crate) const GROUP_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// Bytes of one page before compression. A reader holds one page of each of the twelve columns.
-pub(crate) const PAGE_BYTES_MAX: usize = 256 * 1024;
+/// Bytes of one page before compression. A reader holds one or two pages of each of the twelve columns, and each shard that is
+/// listed has a reader.
+pub(crate) const PAGE_BYTES_MAX: usize = 64 * 1024;
 
 /// Rows that are handed to the Parquet crate, or taken from it, at a time.
 pub(crate) const BATCH_ROWS: usize = 1_024;

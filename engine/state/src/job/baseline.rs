@@ -12,8 +12,9 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use crate::StateError;
 use crate::journal::{Baseline, KnownPages};
 
-/// Records of one page: as many as a page of a listing, with which they are merged.
-const PAGE_RECORDS: usize = 1_000;
+/// Records of one page. A reader has two, of some 400 bytes a record, and each shard that is listed has a reader; a page is worth
+/// more than its way to another thread (some microseconds).
+const PAGE_RECORDS: usize = 250;
 
 /// A page, and the reader for the next one.
 type Page = (Box<Reader>, Result<Vec<Known>, StateError>);
