@@ -12,6 +12,7 @@ mod engine;
 mod generate;
 mod judge;
 mod listing;
+mod latency;
 mod planted;
 mod play;
 mod promises;

@@ -26,11 +26,11 @@ const LARGE: &str = "k/large";
 /// A key that is copied at once.
 const SMALL: &str = "k/small";
 
-fn placed(key: &str, version: u64, size: u64, form: Form) -> Placed {
+pub fn placed(key: &str, version: u64, size: u64, form: Form) -> Placed {
     Placed { key: key.into(), version, size, form }
 }
 
-fn turn(wanted: Wanted) -> Turn {
+pub fn turn(wanted: Wanted) -> Turn {
     Turn {
         wanted,
         exclude: Vec::new(),
@@ -47,7 +47,7 @@ fn turn(wanted: Wanted) -> Turn {
 }
 
 /// A few objects of every kind, and something in the target that the source lacks.
-fn sample(pair: Pair, turns: Vec<Turn>) -> Scenario {
+pub fn sample(pair: Pair, turns: Vec<Turn>) -> Scenario {
     Scenario {
         seed: 1,
         pair,

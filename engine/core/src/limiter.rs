@@ -165,6 +165,8 @@ pub enum Reason {
     Start,
     /// Somebody gave it.
     Given,
+    /// It was what held requests back, so more are tried.
+    Trying,
     /// The last step up gained so much goodput.
     Climbing {
         /// Of the goodput before.
@@ -197,6 +199,7 @@ impl fmt::Display for ClassState {
         match self.reason {
             Reason::Start => f.write_str(" (start)"),
             Reason::Given => f.write_str(" (as given)"),
+            Reason::Trying => f.write_str(" (trying more)"),
             Reason::Climbing { percent } => write!(f, " (climbing: goodput grew {percent} %)"),
             Reason::Falling { percent } => write!(f, " (fewer: goodput grew {percent} %)"),
             Reason::Enough => f.write_str(" (more brought no more)"),
@@ -211,6 +214,7 @@ fn in_words<S: serde::Serializer>(reason: &Reason, serializer: S) -> Result<S::O
     serializer.serialize_str(match reason {
         Reason::Start => "start",
         Reason::Given => "given",
+        Reason::Trying => "trying",
         Reason::Climbing { .. } => "climbing",
         Reason::Falling { .. } => "falling",
         Reason::Enough => "enough",
@@ -278,18 +282,22 @@ impl Controller {
 
     /// Starts a request that will move so many body bytes, if it may start.
     pub fn admit(&mut self, class: Class, bytes: u64, now: Duration) -> Admission {
-        if !self.has_room(class) {
-            return Admission::Full;
-        }
         let (index, cost) = (class.index(), real(bytes));
         let control = &mut self.classes[index];
+        if control.running >= control.climb.level {
+            control.climb.waits();
+            return Admission::Full;
+        }
+        if self.running >= self.most {
+            return Admission::Full;
+        }
         let wait = control.pace.wait(now).max(self.requests.wait(index, 1.0, now)).max(self.bytes.wait(index, cost, now));
         if !wait.is_zero() {
             return Admission::After(wait);
         }
         self.running += 1;
         control.running += 1;
-        control.climb.started(control.running);
+        control.climb.started();
         control.pace.started(now);
         self.requests.charge(index, 1.0);
         self.bytes.charge(index, cost);

@@ -122,7 +122,8 @@ enum First {
 struct Window {
     from: Duration,
     starts: u32,
-    starts_at_limit: u32,
+    /// Requests that found no room.
+    waits: u32,
     done: usize,
     work: f64,
 }
@@ -152,12 +153,14 @@ impl Climb {
         Self::new(at_once).most
     }
 
-    /// A request has started, the last of so many that now run.
-    pub(super) fn started(&mut self, running: usize) {
+    /// A request has started.
+    pub(super) fn started(&mut self) {
         self.window.starts = self.window.starts.saturating_add(1);
-        if running >= self.level {
-            self.window.starts_at_limit = self.window.starts_at_limit.saturating_add(1);
-        }
+    }
+
+    /// A request has to wait until another one ends.
+    pub(super) fn waits(&mut self) {
+        self.window.waits = self.window.waits.saturating_add(1);
     }
 
     /// A request was answered well. Says whether the limit is another now, for good.
@@ -227,8 +230,8 @@ impl Climb {
         let window = std::mem::take(&mut self.window);
         self.window.from = now;
         let goodput = window.work / span.as_secs_f64();
-        // Where requests rarely met the limit, it is not what holds them back.
-        let limited = window.starts_at_limit >= window.starts / 2;
+        // Where requests rarely had to wait, the limit is not what holds them back.
+        let limited = window.waits >= window.starts / 2;
         let held = now < self.held_until;
         match self.mode {
             Mode::Trying { from, goodput: before } => self.tried(from, goodput, before, now),
@@ -254,9 +257,7 @@ impl Climb {
             self.go(level, Mode::Steady { goodput: before, left: self.patience }, now);
             return Changed::Yes;
         }
-        if let Some(gain) = gain {
-            self.reason = Reason::Climbing { percent: percent(gain) };
-        }
+        self.reason = gain.map_or(Reason::Trying, |gain| Reason::Climbing { percent: percent(gain) });
         if self.level == self.most {
             self.reason = Reason::Most;
             self.rest(goodput, self.patience, now);

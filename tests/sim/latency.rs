@@ -1,0 +1,112 @@
+//! What latency costs: the real pipeline and the real layers over stores that answer after a while, on paused time.
+//!
+//! By Little's law no more than the limit over the latency can be answered in a second. Whatever keeps a permit idle, such as
+//! too few workers, a queue that runs empty, a listing that is waited for or a proof that is asked for, shows here as time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use brigade_core::event::{Side, Silent};
+use brigade_core::job::Job;
+use brigade_core::limiter::AtOnce;
+use brigade_core::report::RunOutcome;
+use brigade_lab::fault::{Action, Rule};
+use brigade_pipeline::approval::DeletePlan;
+use brigade_pipeline::cpu::CpuLane;
+use brigade_pipeline::past::Resume;
+use brigade_pipeline::{Ends, Run, run};
+use brigade_state::Past;
+use brigade_store::layers::hedge::Hedging;
+use brigade_store::layers::jitter::Jitter;
+use brigade_store::layers::limit::{Limiter, Limits};
+use brigade_store::layers::{Layered, Layers};
+use tokio::runtime::Builder;
+use tokio::time::Instant;
+
+use crate::engine::job;
+use crate::promises::{placed, sample, turn};
+use crate::scenario::{End, Form, Pair, Scenario, Wanted};
+use crate::stage::Stage;
+use crate::steps::Steps;
+
+/// Of every request.
+const LATENCY: Duration = Duration::from_millis(50);
+
+/// What finding out may cost: three doublings, each seen over a few latencies, at both ends in turn.
+const FINDING_OUT: Duration = Duration::from_millis(1_500);
+
+/// Small objects.
+const OBJECTS: u64 = 10_000;
+
+/// How long a copy of all objects takes under this limit, as `brigade copy --concurrency` wires it.
+fn copying_lasts(at_once: AtOnce) -> Duration {
+    let source = (0..OBJECTS).map(|number| placed(&format!("k/{number:06}"), 1, 16, Form::Checksum)).collect();
+    let base = sample(Pair::S3ToS3, vec![turn(Wanted::Copy)]);
+    let scenario = Scenario { source, target: Vec::new(), page_items_max: 1_000, memory_bytes: 256 << 20, part_bytes: 8 << 20, ..base };
+    let stage = Stage::new(&scenario);
+    let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().expect("a runtime without sockets starts");
+    runtime.block_on(async {
+        for side in [Side::Source, Side::Target] {
+            stage.place(side).world.faults().add(Rule::new(&[], Action::Delay(LATENCY)));
+        }
+        let layered = |side| {
+            let layers = Layers {
+                side,
+                attempts_max: 1,
+                limiter: Arc::new(Limiter::new(Limits::at_once(at_once))),
+                observer: Arc::new(Silent),
+                jitter: Jitter::seeded(1),
+                hedging: Hedging::SlowReads,
+            };
+            Arc::new(Layered::new(Arc::new(stage.place(side).store()), Arc::new(layers)))
+        };
+        let steps = Arc::new(Steps::new(stage.clone(), End::Whole, &[]));
+        let opened = stage.state.open(steps, Past::Use).await.expect("the directory opens");
+        let ends = Ends {
+            source: layered(Side::Source),
+            target: layered(Side::Target),
+            target_prefix: Vec::new(),
+            source_deleter: None,
+            target_deleter: None,
+        };
+        let job = Job { concurrency: at_once.most() * 2, ..job(&scenario, &scenario.turns[0], &stage) };
+        let begun = Instant::now();
+        let finished = run(
+            Run {
+                job,
+                observer: Arc::new(Silent),
+                shown: ("source".into(), "target".into()),
+                id: "one".into(),
+                journal: opened.journal,
+                baseline: opened.baseline,
+                clean_records: None,
+                resume: Resume::Continue,
+                deletes: DeletePlan::default(),
+                cpu: CpuLane::Inline,
+                stop: tokio_util::sync::CancellationToken::new(),
+                now: stage.place(Side::Source).now(),
+            },
+            ends,
+        );
+        let finished = Box::pin(finished).await;
+        assert_eq!((finished.outcome, finished.recorded.totals.objects.copied), (RunOutcome::Done, OBJECTS));
+        begun.elapsed()
+    })
+}
+
+#[test]
+fn ten_thousand_small_objects_copy_at_85_percent_of_what_the_limit_allows() {
+    for limit in [16, 64, 256] {
+        let objects = u32::try_from(OBJECTS).expect("a number of objects");
+        let least = LATENCY * objects / limit;
+        let took = copying_lasts(AtOnce::Fixed(usize::try_from(limit).expect("a limit")));
+        assert!(took.mul_f64(0.85) <= least, "{limit} at once: {took:?} where {least:?} are needed");
+    }
+}
+
+#[test]
+fn a_limit_that_is_found_out_costs_little_more_than_one_that_is_known() {
+    let took = copying_lasts(AtOnce::Auto);
+    let known = copying_lasts(AtOnce::Fixed(AtOnce::Auto.most()));
+    assert!(took < known + FINDING_OUT, "{took:?} where {known:?} are enough");
+}
