@@ -86,10 +86,11 @@ class Rclone(Tool):
         "--s3-no-check-bucket",  # no HEAD of the bucket
         "--buffer-size", "0",  # no read-ahead of 16 MiB for each transfer
         "--use-mmap",  # gives memory back
+        "--update", "--use-server-modtime",  # its own times cost a HEAD for each object on both sides
         "--s3-upload-concurrency", "16",
         "--s3-chunk-size", "8Mi",
     ]
-    # Modification times cost a HEAD for each object; sizes alone decide, and nothing is looked at after it was written.
+    # Sizes alone decide, and nothing is looked at after it was written.
     UNVERIFIED = ["--size-only", "--s3-no-head", "--s3-no-head-object", "--s3-disable-checksum", "--ignore-checksum"]
 
     def run(self, tuning, workload, ends):
