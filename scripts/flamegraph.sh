@@ -32,7 +32,7 @@ else
 fi
 server=${BENCH_SERVER_BIN:-}
 if [ -z "$server" ]; then
-  (cd "$ROOT" && cargo build --quiet --release -p brigade-bench-server)
+  (cd "$ROOT" && cargo build --quiet --release -p brigade-bench-server --features tls)
   server=${CARGO_TARGET_DIR:-$ROOT/target}/release/bench-server
 fi
 

@@ -5,7 +5,7 @@ from html import escape
 STYLE = """<style>
 text { font: 13px system-ui, sans-serif; fill: #1f2328 }
 .note { font-size: 11px; fill: #59636e }
-.title { font-size: 15px; font-weight: 600 }
+.title { font-size: 14px; font-weight: 600 }
 .own { fill: #1a7f37 } .other { fill: #8c959f } .axis { stroke: #d1d9e0 } .line { stroke: #1a7f37; fill: none; stroke-width: 2 }
 .back { fill: #ffffff }
 @media (prefers-color-scheme: dark) {
@@ -15,21 +15,22 @@ text { font: 13px system-ui, sans-serif; fill: #1f2328 }
 }
 </style>"""
 
-LABEL_PX, BAR_PX, ROW_PX, VALUE_PX = 170, 330, 24, 110
+LABEL_PX, BAR_PX, ROW_PX, VALUE_PX, HEAD_PX = 150, 370, 24, 170, 52
 
 
 def bars(title, unit, values):
     """`values`: (label, number or None, note). None is a tool that cannot or failed; its note says so."""
     values = list(values)
     largest = max((number for _, number, _ in values if number is not None), default=0) or 1
-    height, width = 52 + ROW_PX * len(values), LABEL_PX + BAR_PX + VALUE_PX
+    height, width = HEAD_PX + 12 + ROW_PX * len(values), LABEL_PX + BAR_PX + VALUE_PX
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" role="img">',
         f"<title>{escape(title)}</title>{STYLE}",
-        f'<rect class="back" width="{width}" height="{height}"/><text class="title" x="12" y="24">{escape(title)}, {escape(unit)}</text>',
+        f'<rect class="back" width="{width}" height="{height}"/><text class="title" x="12" y="22">{escape(title)}</text>'
+        f'<text class="note" x="12" y="40">{escape(unit)}</text>',
     ]
     for index, (label, number, note) in enumerate(values):
-        y = 40 + index * ROW_PX
+        y = HEAD_PX + index * ROW_PX
         parts.append(f'<text x="{LABEL_PX - 8}" y="{y + 15}" text-anchor="end">{escape(label)}</text>')
         if number is None:
             parts.append(f'<text class="note" x="{LABEL_PX}" y="{y + 15}">{escape(note)}</text>')
@@ -56,7 +57,8 @@ def lines(title, unit, points):
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" role="img">',
         f"<title>{escape(title)}</title>{STYLE}",
-        f'<rect class="back" width="{width}" height="{height}"/><text class="title" x="12" y="24">{escape(title)}, {escape(unit)}</text>',
+        f'<rect class="back" width="{width}" height="{height}"/><text class="title" x="12" y="22">{escape(title)}</text>'
+        f'<text class="note" x="12" y="40">{escape(unit)}</text>',
         f'<line class="axis" x1="{left}" y1="{bottom}" x2="{width - 20}" y2="{bottom}"/><polyline class="line" points="{path}"/>',
     ]
     for (label, number), (x, y) in zip(points, place):

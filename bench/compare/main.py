@@ -62,11 +62,13 @@ def one(options, workload, tool, tuning, pair, logs):
     """One run against a server of its own."""
     log = os.path.join(logs, f"{workload.name}-{pair}-{tool.name}-{tuning}.log")
     with tempfile.TemporaryDirectory(prefix="compare-", dir=os.environ.get("TMPDIR")) as scratch, open(log + ".server", "wb") as server_log:
-        with Server(options.server_bin, workload, server_log) as server:
+        ca = os.path.join(scratch, "ca.pem")
+        with Server(options.server_bin, workload, server_log, ca) as server:
             target = {"s3": server.first if workload.one_endpoint else server.second, "gcs": server.gcs}[workload.target_kind]
             ends = known.Ends(server.first, target, workload.target_kind, workload.one_endpoint, scratch)
             run = tool.run(tuning, workload, ends)
-            wrapped = known.Run(shlex.split(options.wrap) + run.argv, run.env)
+            trust = {"SSL_CERT_FILE": ca, "AWS_CA_BUNDLE": ca} if workload.tls else {}
+            wrapped = known.Run(shlex.split(options.wrap) + run.argv, run.env | trust)
             load = round(os.getloadavg()[0], 2)
             cost = measure(wrapped, workload.limit_s, log)
             stats = server.stats()

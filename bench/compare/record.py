@@ -16,6 +16,7 @@ GOALS = [
     ("small-s3-gcs", "cpu_s", 0.6, 1, "CPU-s"),
     ("huge-s3-s3", "cpu_s", 0.32, 4, "CPU-s a GiB"),
     ("huge-s3-s3", "rss_mib", 128, 1, "MiB"),
+    ("huge-tls", "cpu_s", 0.5, 4, "CPU-s a GiB"),
     ("unchanged", "cpu_s", 2.0, 1, "CPU-s"),
     ("unchanged", "rss_mib", 64, 1, "MiB"),
 ]

@@ -10,8 +10,11 @@ OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class Server:
-    def __init__(self, binary, workload, log):
-        argv = [binary, "--ports", "s3=0,s3=0,gcs=0", "--bucket", workload.source, "--bucket", workload.target, *workload.shaping]
+    def __init__(self, binary, workload, log, ca):
+        # Source, target, GCS; and a plain port for questions.
+        ports = "s3+tls=0,s3+tls=0,gcs+tls=0,s3=0" if workload.tls else "s3=0,s3=0,gcs=0,s3=0"
+        argv = [binary, "--ports", ports, "--bucket", workload.source, "--bucket", workload.target, *workload.shaping]
+        argv += ["--tls-ca", ca] if workload.tls else []
         self.process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=log, text=True)
         urls, deadline = [], time.monotonic() + READY_S
         while time.monotonic() < deadline:
@@ -21,10 +24,10 @@ class Server:
             if line == ["ready"]:
                 break
             urls.append(line[1])
-        self.first, self.second, self.gcs = urls
+        self.first, self.second, self.gcs, self.control = urls
 
     def ask(self, question):
-        with OPENER.open(f"{self.first}{question}", timeout=120) as answer:
+        with OPENER.open(f"{self.control}{question}", timeout=120) as answer:
             return json.load(answer)
 
     def stats(self):

@@ -26,6 +26,8 @@ class Workload:
     # Source and target on one port: a copy inside the server is possible.
     one_endpoint: bool = False
     shaping: tuple = ()
+    # Both ends speak TLS.
+    tls: bool = False
     # Workloads of the group "scale" run only when they are named.
     group: str = "standard"
     # A run that takes longer is ended and recorded as such, in seconds.
@@ -53,6 +55,7 @@ WORKLOADS = [
     small("small-s3-s3", "10,000 x 4 KiB, S3 to S3"),
     small("small-s3-gcs", "10,000 x 4 KiB, S3 to GCS", target_kind="gcs"),
     Workload("huge-s3-s3", "4 x 1 GiB, S3 to S3", "source=flat,objects=4,size=1GiB", "target", 4, 4 * GIB, 4),
+    Workload("huge-tls", "4 x 1 GiB, S3 to S3, TLS at both ends", "source=flat,objects=4,size=1GiB", "target", 4, 4 * GIB, 4, tls=True),
     Workload("huge-s3-gcs", "4 x 1 GiB, S3 to GCS", "source=flat,objects=4,size=1GiB", "target", 4, 4 * GIB, 4, target_kind="gcs"),
     Workload(
         "registry", "a registry: 6,000 objects (blobs, links, manifests) and 2 bundles of 1 GiB", "source=mix,objects=6002,bundles=2",

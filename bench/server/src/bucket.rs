@@ -49,7 +49,8 @@ impl Base {
     /// Computes all digests, which takes a moment for large sizes.
     pub(crate) fn new(shape: Arc<Shape>, role: Role, known: &Known) -> Self {
         let right = Arc::new(Catalog::new(&shape, 0, known));
-        let stale = (role != Role::Source).then(|| Arc::new(Catalog::new(&shape, 1, known)));
+        let has_stale = matches!(role, Role::Copy { stale_per_million } if stale_per_million > 0);
+        let stale = has_stale.then(|| Arc::new(Catalog::new(&shape, 1, known)));
         // What rclone writes: without it, it takes every copy for outdated.
         let seconds = SOURCE_MODIFIED_MILLIS / 1_000;
         let copied = Metadata { user: vec![("mtime".to_owned(), seconds.to_string())], ..Metadata::default() };
@@ -65,14 +66,11 @@ impl Base {
         let content = self.shape.content(index);
         let generation = GENERATION_BASE + index;
         let (catalog, modified, metadata) = match (self.role, &self.stale) {
-            (Role::Copy { stale_per_million }, Some(stale)) => {
-                if scramble(!index) % PER_MILLION < stale_per_million {
-                    (stale, STALE_MODIFIED_MILLIS, None)
-                } else {
-                    (&self.right, COPY_MODIFIED_MILLIS, Some(self.copied.clone()))
-                }
+            (Role::Source, _) => (&self.right, SOURCE_MODIFIED_MILLIS, None),
+            (Role::Copy { stale_per_million }, Some(stale)) if scramble(!index) % PER_MILLION < stale_per_million => {
+                (stale, STALE_MODIFIED_MILLIS, None)
             }
-            _ => (&self.right, SOURCE_MODIFIED_MILLIS, None),
+            (Role::Copy { .. }, _) => (&self.right, COPY_MODIFIED_MILLIS, Some(self.copied.clone())),
         };
         let (size, class, digests) = catalog.pick(content);
         Object { size, etag: digests.etag, crc32c: digests.crc32c, generation, modified, content: Some(class), metadata }

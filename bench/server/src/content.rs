@@ -4,14 +4,14 @@
 //! of the block is a prime: ranges at round offsets differ from each other, so a part in the wrong place changes the CRC.
 //! Digests are computed once for each size and class.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{OnceLock, RwLock};
 
 use crc_fast::CrcAlgorithm::Crc32Iscsi;
 use md5::{Digest as _, Md5};
 
 use crate::keys::{Shape, scramble};
-use crate::limits::{ETAG_PART_BYTES, MD5_BYTES_MAX, WRITE_BYTES_MAX};
+use crate::limits::{ETAG_BYTES_MAX, ETAG_PART_BYTES, LOOK_THROUGH_MAX, MD5_BYTES_MAX, WRITE_BYTES_MAX};
 use crate::object::ETag;
 
 /// The largest prime below 2^20.
@@ -50,20 +50,29 @@ pub(crate) struct Digests {
 /// Computes the digests of `size` bytes of a class.
 fn compute(size: u64, class: u32) -> Digests {
     let mut crc = crc_fast::Digest::new(Crc32Iscsi);
-    let mut md5 = (size <= MD5_BYTES_MAX).then(Md5::new);
+    // One MD5 of all, or one for each part.
+    let part_bytes = if size <= MD5_BYTES_MAX { size } else { ETAG_PART_BYTES };
+    let mut part = Md5::new();
+    let mut over_parts = Md5::new();
     let mut offset = 0;
     while offset < size {
-        let bytes = slice(class, offset, size - offset);
+        let part_left = part_bytes - offset % part_bytes;
+        let bytes = slice(class, offset, part_left.min(size - offset));
         crc.update(bytes);
-        if let Some(md5) = &mut md5 {
-            md5.update(bytes);
-        }
         offset += u64::try_from(bytes.len()).expect("a short slice");
+        if size <= ETAG_BYTES_MAX {
+            part.update(bytes);
+            if size > MD5_BYTES_MAX && (offset.is_multiple_of(part_bytes) || offset == size) {
+                over_parts.update(std::mem::take(&mut part).finalize());
+            }
+        }
     }
     let crc32c = narrow(crc.finalize());
-    let etag = match md5 {
-        Some(md5) => ETag::of_md5(md5.finalize().into()),
-        None => ETag::made_up(crc32c, u32::try_from(size.div_ceil(ETAG_PART_BYTES)).unwrap_or(u32::MAX)),
+    let parts = u32::try_from(size.div_ceil(ETAG_PART_BYTES)).unwrap_or(u32::MAX);
+    let etag = match size {
+        0..=MD5_BYTES_MAX => ETag::of_md5(part.finalize().into()),
+        _ if size <= ETAG_BYTES_MAX => ETag::of_parts(over_parts.finalize().into(), parts),
+        _ => ETag::made_up(crc32c, parts),
     };
     Digests { crc32c, etag }
 }
@@ -124,36 +133,83 @@ pub(crate) struct Catalog {
 struct Slot {
     size: u64,
     first_class: u32,
-    digests: Vec<Digests>,
+    /// By class; large content that no object has is left out.
+    digests: Vec<Option<Digests>>,
+}
+
+impl Slot {
+    fn new(size: u64, first_class: u32) -> Self {
+        let classes = usize::try_from(classes(size)).expect("a small number");
+        Self { size, first_class, digests: vec![None; classes] }
+    }
+
+    fn place(&self, chance: u64) -> usize {
+        let count = u64::try_from(self.digests.len()).expect("a short list");
+        usize::try_from(chance % count).expect("less than the list")
+    }
+
+    fn class(&self, place: usize) -> u32 {
+        self.first_class + u32::try_from(place).expect("a short list")
+    }
 }
 
 impl Catalog {
     /// Computes them all. Every size is `shorter_by` bytes less than the shape says, and its classes are others then.
     pub(crate) fn new(shape: &Shape, shorter_by: u64, known: &Known) -> Self {
-        let slots = shape.sizes().iter().map(|size| {
-            let size = size.saturating_sub(shorter_by);
-            let first_class = if shorter_by == 0 { 0 } else { 1_000 };
-            let digests = (first_class..first_class + classes(size)).map(|class| compute(size, class));
-            Slot { size, first_class, digests: digests.inspect(|digests| known.learn(size, *digests)).collect() }
+        let first_class = if shorter_by == 0 { 0 } else { 1_000 };
+        let sizes = shape.sizes().iter().map(|size| size.saturating_sub(shorter_by));
+        let mut slots: Vec<Slot> = sizes.map(|size| Slot::new(size, first_class)).collect();
+        let wanted = wanted(shape, &slots);
+        // The large ones take seconds: each core takes its share.
+        let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let computed: Vec<((usize, usize), Digests)> = std::thread::scope(|scope| {
+            let share = |turn| {
+                let (slots, wanted) = (&slots, &wanted);
+                let work = move || {
+                    let own = wanted.iter().skip(turn).step_by(threads);
+                    own.map(|(slot, place)| ((*slot, *place), compute(slots[*slot].size, slots[*slot].class(*place)))).collect::<Vec<_>>()
+                };
+                scope.spawn(work)
+            };
+            let running: Vec<_> = (0..threads).map(share).collect();
+            running.into_iter().flat_map(|thread| thread.join().expect("computing a digest does not panic")).collect()
         });
-        Self { slots: slots.collect() }
+        for ((slot, place), digests) in computed {
+            known.learn(slots[slot].size, digests);
+            slots[slot].digests[place] = Some(digests);
+        }
+        Self { slots }
     }
 
     /// Size, class and digests of the content that a shape chose.
     pub(crate) fn pick(&self, (slot, chance): (usize, u64)) -> (u64, u32, Digests) {
         let slot = &self.slots[slot];
-        let count = u64::try_from(slot.digests.len()).expect("a short list");
-        let place = usize::try_from(chance % count).expect("less than the list");
-        (slot.size, slot.first_class + u32::try_from(place).expect("a short list"), slot.digests[place])
+        let place = slot.place(chance);
+        (slot.size, slot.class(place), slot.digests[place].expect("what an object has was computed"))
     }
+}
+
+/// The contents that have to be computed: all small ones, and the large ones that occur.
+fn wanted(shape: &Shape, slots: &[Slot]) -> BTreeSet<(usize, usize)> {
+    let looked_through = shape.objects() <= LOOK_THROUGH_MAX;
+    let whole = |slot: &Slot| !looked_through || slot.size <= MD5_BYTES_MAX;
+    let places = |(index, slot): (usize, &Slot)| (0..slot.digests.len()).map(move |place| (index, place));
+    let mut wanted: BTreeSet<_> = slots.iter().enumerate().filter(|(_, slot)| whole(slot)).flat_map(places).collect();
+    if slots.iter().all(whole) {
+        return wanted;
+    }
+    for index in 0..shape.objects() {
+        let (slot, chance) = shape.content(index);
+        wanted.insert((slot, slots[slot].place(chance)));
+    }
+    wanted
 }
 
 /// How many contents of one size there are: as many as can be digested while somebody waits for the server to start.
 fn classes(size: u64) -> u32 {
     match size {
         0..=65_536 => 64,
-        65_537..=MD5_BYTES_MAX => 4,
-        16_777_217..=4_294_967_296 => 4,
+        _ if size <= ETAG_BYTES_MAX => 4,
         _ => 1,
     }
 }
@@ -181,6 +237,15 @@ mod tests {
         }
         assert_ne!(whole(3, 0, 65_536), whole(3, 1 << 20, (1 << 20) + 65_536));
         assert_ne!(whole(3, 0, 64), whole(4, 0, 64));
+    }
+
+    #[test]
+    fn a_large_object_has_the_etag_of_its_parts() {
+        let size = MD5_BYTES_MAX + 1;
+        let bytes = whole(2, 0, size);
+        let mut over_parts = Md5::new();
+        bytes.chunks(usize::try_from(ETAG_PART_BYTES).unwrap()).for_each(|part| over_parts.update(Md5::digest(part)));
+        assert_eq!(compute(size, 2).etag, ETag::of_parts(over_parts.finalize().into(), 3));
     }
 
     #[test]

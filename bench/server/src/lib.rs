@@ -5,6 +5,7 @@
 
 mod bucket;
 mod content;
+mod door;
 mod gcs;
 mod keys;
 mod limits;
@@ -16,6 +17,8 @@ mod service;
 mod shaping;
 mod stats;
 mod time;
+#[cfg(feature = "tls")]
+mod tls;
 mod uploads;
 mod wire;
 
@@ -29,8 +32,9 @@ use tokio::sync::mpsc;
 
 use bucket::{Base, Bucket, Role};
 use content::Known;
+use door::{Door, doors};
 use keys::Shape;
-use options::{BucketSpec, Filling, Options};
+use options::{BucketSpec, Filling, Options, PortSpec};
 pub use service::Dialect;
 use service::Service;
 use shaping::{Shaper, Shaping};
@@ -39,7 +43,7 @@ use shaping::{Shaper, Shaping};
 #[derive(Debug)]
 pub struct Server {
     service: Arc<Service>,
-    listeners: Vec<(Dialect, TcpListener)>,
+    listeners: Vec<(Door, TcpListener)>,
     threads: usize,
 }
 
@@ -60,8 +64,8 @@ impl Server {
         let md5_bytes_max = usize::try_from(options.md5_up_to).unwrap_or(usize::MAX);
         let service = Arc::new(Service::new(buckets, known, Shaper::new(&shaping), md5_bytes_max));
         let mut listeners = Vec::new();
-        for spec in &options.ports {
-            listeners.push((spec.dialect, TcpListener::bind((Ipv4Addr::LOCALHOST, spec.port)).await?));
+        for (door, port) in doors(options)? {
+            listeners.push((door, TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?));
         }
         Ok(Self { service, listeners, threads: options.threads.max(1) })
     }
@@ -70,8 +74,12 @@ impl Server {
     ///
     /// # Errors
     /// The system does not say.
-    pub fn addresses(&self) -> io::Result<Vec<(Dialect, SocketAddr)>> {
-        self.listeners.iter().map(|(dialect, listener)| Ok((*dialect, listener.local_addr()?))).collect()
+    pub fn addresses(&self) -> io::Result<Vec<(PortSpec, SocketAddr)>> {
+        let address = |(door, listener): &(Door, TcpListener)| {
+            let address = listener.local_addr()?;
+            Ok((PortSpec { dialect: door.dialect, security: door.security, port: address.port() }, address))
+        };
+        self.listeners.iter().map(address).collect()
     }
 
     /// Serves until it is dropped.
@@ -80,8 +88,7 @@ impl Server {
         for _ in 1..self.threads {
             workers.push(worker(self.service.clone()));
         }
-        let accepting =
-            self.listeners.into_iter().map(|(dialect, listener)| accept(listener, dialect, self.service.clone(), workers.clone()));
+        let accepting = self.listeners.into_iter().map(|(door, listener)| accept(listener, door, self.service.clone(), workers.clone()));
         let tasks: Vec<_> = accepting.map(tokio::spawn).collect();
         for task in tasks {
             task.await.ok();
@@ -89,7 +96,7 @@ impl Server {
     }
 }
 
-type Handover = (std::net::TcpStream, Dialect);
+type Handover = (std::net::TcpStream, Door);
 
 /// A thread with a runtime of its own: a connection never moves, so nothing is woken across threads.
 fn worker(service: Arc<Service>) -> mpsc::Sender<Handover> {
@@ -97,9 +104,9 @@ fn worker(service: Arc<Service>) -> mpsc::Sender<Handover> {
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can be made");
         runtime.block_on(async {
-            while let Some((stream, dialect)) = receiver.recv().await {
+            while let Some((stream, door)) = receiver.recv().await {
                 if let Ok(stream) = TcpStream::from_std(stream) {
-                    tokio::spawn(wire::connection::serve(stream, service.clone(), dialect));
+                    tokio::spawn(door.serve(stream, service.clone()));
                 }
             }
         });
@@ -108,7 +115,7 @@ fn worker(service: Arc<Service>) -> mpsc::Sender<Handover> {
 }
 
 /// Takes connections; every thread, this one included, gets its turn.
-async fn accept(listener: TcpListener, dialect: Dialect, service: Arc<Service>, workers: Vec<mpsc::Sender<Handover>>) {
+async fn accept(listener: TcpListener, door: Door, service: Arc<Service>, workers: Vec<mpsc::Sender<Handover>>) {
     let mut turn = 0;
     loop {
         let Ok((stream, _)) = listener.accept().await else { continue };
@@ -119,11 +126,11 @@ async fn accept(listener: TcpListener, dialect: Dialect, service: Arc<Service>, 
         match workers.get(turn) {
             Some(worker) => {
                 if let Ok(stream) = stream.into_std() {
-                    worker.send((stream, dialect)).await.ok();
+                    worker.send((stream, door.clone())).await.ok();
                 }
             }
             None => {
-                tokio::spawn(wire::connection::serve(stream, service.clone(), dialect));
+                tokio::spawn(door.clone().serve(stream, service.clone()));
             }
         }
     }

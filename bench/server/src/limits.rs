@@ -27,11 +27,17 @@ pub(crate) const RELATED_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Keys of one page of a listing, in both dialects.
 pub(crate) const PAGE_KEYS_MAX: usize = 1_000;
 
-/// Largest object whose ETag is a real MD5, in bytes. Larger ones look like multipart uploads: an MD5 takes 1.2 s a GiB.
+/// Largest object whose ETag is its MD5, in bytes. Larger ones have the ETag of an upload in parts.
 pub(crate) const MD5_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
-/// Part size that the ETags of large generated objects speak of, in bytes.
+/// Size of the parts that the ETags of large generated objects are of, in bytes: what most clients cut by default.
 pub(crate) const ETAG_PART_BYTES: u64 = 8 * 1024 * 1024;
+
+/// Largest object whose ETag is computed at all: MD5 takes 1.2 s a GiB, and somebody waits for the server to start.
+pub(crate) const ETAG_BYTES_MAX: u64 = 4 * 1024 * 1024 * 1024;
+
+/// Objects of a bucket that are looked through to find out which large contents occur at all.
+pub(crate) const LOOK_THROUGH_MAX: u64 = 1_000_000;
 
 /// Parts of an upload (S3 and the XML API of GCS).
 pub(crate) const PARTS_MAX: u32 = 10_000;

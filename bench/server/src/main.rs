@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use bench_server::Dialect;
 use bench_server::Server;
-use bench_server::options::Options;
+use bench_server::options::{Options, Security};
 use clap::Parser as _;
 
 fn main() -> ExitCode {
@@ -23,12 +23,15 @@ fn main() -> ExitCode {
 async fn run(options: &Options) -> std::io::Result<()> {
     let server = Server::bind(options).await?;
     let mut out = std::io::stdout();
-    for (dialect, address) in server.addresses()? {
-        let name = match dialect {
+    for (spec, address) in server.addresses()? {
+        let name = match spec.dialect {
             Dialect::S3 => "s3",
             Dialect::Gcs => "gcs",
         };
-        writeln!(out, "{name} http://{address}")?;
+        match spec.security {
+            Security::Plain => writeln!(out, "{name} http://{address}")?,
+            Security::Tls => writeln!(out, "{name}+tls https://{address}")?,
+        }
     }
     writeln!(out, "ready")?;
     out.flush()?;

@@ -1,5 +1,6 @@
 //! The command line: ports, shaping, and a small language for buckets.
 
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use crate::service::Dialect;
 #[derive(Clone, Debug, Parser)]
 #[command(name = "bench-server", version)]
 pub struct Options {
-    /// Ports as DIALECT=PORT, comma-separated; 0 picks one. A line `DIALECT URL` is printed for each.
+    /// Ports as DIALECT=PORT, comma-separated; 0 picks one. DIALECT is s3, gcs, s3+tls or gcs+tls. A line `DIALECT URL` is printed for each.
     #[arg(long, value_delimiter = ',', default_value = "s3=0,gcs=0")]
     pub ports: Vec<PortSpec>,
     /// A bucket: NAME, NAME=LAYOUT[,objects=N][,size=SIZE[..SIZE]][,prefix=P][,bundles=N][,bundle=SIZE][,seed=N], or
@@ -34,9 +35,21 @@ pub struct Options {
     /// Uploads of unknown content up to this size get a real MD5; larger ones an ETag that is none.
     #[arg(long, default_value = "64KiB", value_parser = size)]
     pub md5_up_to: u64,
+    /// Where the certificate of the TLS ports is written, for clients to trust; it is made anew at each start.
+    #[arg(long, value_name = "FILE")]
+    pub tls_ca: Option<PathBuf>,
     /// Threads that serve connections.
     #[arg(long, default_value_t = 1)]
     pub threads: usize,
+}
+
+/// Whether a port speaks TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Security {
+    /// Plain HTTP.
+    Plain,
+    /// HTTPS.
+    Tls,
 }
 
 /// A port and its language.
@@ -44,6 +57,8 @@ pub struct Options {
 pub struct PortSpec {
     /// What is spoken there.
     pub dialect: Dialect,
+    /// Whether within TLS.
+    pub security: Security,
     /// 0 for any.
     pub port: u16,
 }
@@ -53,12 +68,14 @@ impl FromStr for PortSpec {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (dialect, port) = text.split_once('=').ok_or_else(|| format!("`{text}` is not DIALECT=PORT"))?;
-        let dialect = match dialect {
-            "s3" => Dialect::S3,
-            "gcs" => Dialect::Gcs,
-            other => return Err(format!("`{other}` is neither s3 nor gcs")),
+        let (dialect, security) = match dialect {
+            "s3" => (Dialect::S3, Security::Plain),
+            "gcs" => (Dialect::Gcs, Security::Plain),
+            "s3+tls" => (Dialect::S3, Security::Tls),
+            "gcs+tls" => (Dialect::Gcs, Security::Tls),
+            other => return Err(format!("`{other}` is none of s3, gcs, s3+tls, gcs+tls")),
         };
-        Ok(Self { dialect, port: port.parse().map_err(|_| format!("`{port}` is no port"))? })
+        Ok(Self { dialect, security, port: port.parse().map_err(|_| format!("`{port}` is no port"))? })
     }
 }
 
@@ -203,5 +220,7 @@ mod tests {
         }
         assert_eq!(duration("50ms"), Ok(Duration::from_millis(50)));
         assert!(duration("50").is_err());
+        let port: PortSpec = "s3+tls=9000".parse().expect("a port");
+        assert_eq!((port.dialect, port.security, port.port), (Dialect::S3, Security::Tls, 9_000));
     }
 }

@@ -3,8 +3,7 @@
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::body::{Body, Reader};
 use super::chunks::BadChunk;
@@ -35,7 +34,7 @@ impl Buffer {
     }
 
     /// Reads more; false at the end of the stream. A buffer that was filled is too small.
-    async fn fill(&mut self, stream: &mut TcpStream) -> io::Result<bool> {
+    async fn fill(&mut self, stream: &mut (impl AsyncRead + Unpin)) -> io::Result<bool> {
         if self.end == self.bytes.len() && self.bytes.len() < READ_BYTES {
             self.bytes.resize(READ_BYTES, 0);
         } else if self.end == self.bytes.len() {
@@ -56,7 +55,7 @@ enum Next {
 }
 
 /// Serves one connection to its end. Errors end it: whoever is at the other side has gone or speaks something else.
-pub(crate) async fn serve(mut stream: TcpStream, service: Arc<Service>, dialect: Dialect) {
+pub(crate) async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, service: Arc<Service>, dialect: Dialect) {
     service.stats.connected();
     let mut buffer = Buffer { bytes: vec![0; FIRST_READ_BYTES], start: 0, end: 0 };
     let mut head = Vec::with_capacity(1_024);
@@ -67,15 +66,15 @@ pub(crate) async fn serve(mut stream: TcpStream, service: Arc<Service>, dialect:
 }
 
 /// One request and its answer.
-struct Turn<'a> {
+struct Turn<'a, S> {
     service: &'a Service,
     dialect: Dialect,
-    stream: &'a mut TcpStream,
+    stream: &'a mut S,
     buffer: &'a mut Buffer,
     out: &'a mut Vec<u8>,
 }
 
-impl Turn<'_> {
+impl<S: AsyncRead + AsyncWrite + Unpin> Turn<'_, S> {
     async fn take(&mut self, head: &mut Vec<u8>) -> io::Result<Next> {
         if !self.read_head(head).await? {
             return Ok(Next::Close);
@@ -97,6 +96,7 @@ impl Turn<'_> {
         if waits {
             self.service.shaper.delay().await;
             self.stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").await?;
+            self.stream.flush().await?;
         }
         let body = match &mut reader {
             Some(reader) => self.read_body(reader).await?,
@@ -175,7 +175,8 @@ impl Turn<'_> {
             Content::Bytes(bytes) => {
                 self.stream.write_all(self.out).await?;
                 self.service.shaper.pass(bytes.len()).await;
-                return self.stream.write_all(bytes).await;
+                self.stream.write_all(bytes).await?;
+                return self.stream.flush().await;
             }
             Content::Generated { class, offset, size } => {
                 self.stream.write_all(self.out).await?;
@@ -183,7 +184,8 @@ impl Turn<'_> {
             }
         }
         self.service.shaper.pass(self.out.len()).await;
-        self.stream.write_all(self.out).await
+        self.stream.write_all(self.out).await?;
+        self.stream.flush().await
     }
 
     async fn stream_content(&mut self, class: u32, offset: u64, size: u64) -> io::Result<()> {
@@ -194,7 +196,7 @@ impl Turn<'_> {
             self.stream.write_all(bytes).await?;
             at += u64::try_from(bytes.len()).expect("a length");
         }
-        Ok(())
+        self.stream.flush().await
     }
 }
 
