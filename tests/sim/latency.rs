@@ -82,6 +82,7 @@ fn copying_lasts(at_once: AtOnce) -> Duration {
                 clean_records: None,
                 resume: Resume::Continue,
                 deletes: DeletePlan::default(),
+                division: brigade_core::shard::DivisionLimits::default(),
                 cpu: CpuLane::Inline,
                 stop: tokio_util::sync::CancellationToken::new(),
                 now: stage.place(Side::Source).now(),
