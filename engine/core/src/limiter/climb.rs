@@ -178,11 +178,13 @@ impl Climb {
         self.window.done += 1;
         self.window.work += 1.0 + real(bytes) / BYTES_AS_REQUEST;
         let span = now - self.window.from;
-        let length = WINDOW.max(WINDOW_MAX.min(seconds(self.latency.mean()) * WINDOW_LATENCIES));
-        if span >= length && self.window.done >= self.level.max(DONE_MIN) {
-            return self.judge(span, now);
+        if span >= WINDOW && self.window.done >= self.level.max(DONE_MIN) {
+            let length = WINDOW_MAX.min(seconds(self.latency.mean()) * WINDOW_LATENCIES);
+            if span >= length {
+                return self.judge(span, now);
+            }
         }
-        if span > STALE.max(seconds(self.latency.mean()) * STALE_LATENCIES) {
+        if span > STALE && span > seconds(self.latency.mean()) * STALE_LATENCIES {
             self.window = Window { from: now, ..Window::default() };
         }
         Changed::No

@@ -54,6 +54,8 @@ const CLASSES: usize = Class::ALL.len();
 struct Gate {
     controller: Controller,
     waiting: [usize; CLASSES],
+    /// The sum of those.
+    waiting_in_all: usize,
     /// Whether one of the class watches the clock.
     watched: [bool; CLASSES],
     timetable_read: Option<Duration>,
@@ -79,7 +81,7 @@ impl Limiter {
             }
             None => Some(bandwidth),
         };
-        let gate = Gate { controller, waiting: [0; CLASSES], watched: [false; CLASSES], timetable_read: None };
+        let gate = Gate { controller, waiting: [0; CLASSES], waiting_in_all: 0, watched: [false; CLASSES], timetable_read: None };
         Self { began: Instant::now(), gate: Mutex::new(gate), freed: Default::default(), timetable }
     }
 
@@ -112,7 +114,7 @@ impl Limiter {
     pub(super) fn try_hedge(&self, bytes: u64) -> Option<Permit<'_>> {
         let now = self.now();
         let mut gate = self.gate.lock();
-        if gate.waiting.iter().any(|waiting| *waiting > 0) {
+        if gate.waiting_in_all > 0 {
             return None;
         }
         let admission = gate.controller.admit_hedge(bytes, now);
@@ -170,6 +172,9 @@ impl Limiter {
 
     /// Wakes one who may start now, or who should watch the clock. Classes take turns, so that none starves behind another.
     fn wake(&self, gate: &Gate, last: Class) {
+        if gate.waiting_in_all == 0 {
+            return;
+        }
         let turns = (1..=CLASSES).map(|step| Class::ALL[(last.index() + step) % CLASSES]);
         for class in turns {
             let index = class.index();
@@ -207,7 +212,10 @@ struct Turn<'a> {
 
 impl<'a> Turn<'a> {
     fn new(limiter: &'a Limiter, class: Class) -> Self {
-        limiter.gate.lock().waiting[class.index()] += 1;
+        let mut gate = limiter.gate.lock();
+        gate.waiting[class.index()] += 1;
+        gate.waiting_in_all += 1;
+        drop(gate);
         Self { limiter, class, watches: false }
     }
 
@@ -235,6 +243,7 @@ impl Drop for Turn<'_> {
     fn drop(&mut self) {
         let mut gate = self.limiter.gate.lock();
         gate.waiting[self.class.index()] -= 1;
+        gate.waiting_in_all -= 1;
         if self.watches {
             gate.watched[self.class.index()] = false;
         }
