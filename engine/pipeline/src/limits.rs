@@ -6,11 +6,16 @@ use std::time::Duration;
 /// 1,000 entries takes about 300 KiB, and there are two sides to each of [`RUNNERS_MAX`] shards.
 pub const PAGES_WAITING_MAX: usize = 1;
 
-/// Shards that are listed at once, at most: they hide a latency of 50 ms behind what it costs to decode the pages, and hold about
-/// 30 MiB of entries.
+/// Shards that are listed at once, at most: with a latency of 25 ms their pages keep one core busy, and with 50 ms two sides of a
+/// million keys are listed in less than four seconds.
 pub const RUNNERS_MAX: usize = 24;
 
-/// Shards that are listed at once even where pages come without any latency: as many keep two cores busy.
+/// Memory that a shard holds while it is listed, in bytes: two pages and the body of one on each side, and the pages of its
+/// baseline. Shards are as many as fit into the byte budget, though bodies have it for themselves.
+pub const RUNNER_BYTES: u64 = 4 << 20;
+
+/// Shards that are listed at once even where pages come without any latency, and under the smallest budget: as many keep two
+/// cores busy.
 pub const RUNNERS_MIN: usize = 4;
 
 /// What a page of 1,000 entries costs the CPU, decoded and joined, roughly. Where a page takes so many times that to come, so many

@@ -14,8 +14,8 @@ use brigade_store::Listing;
 use tokio::task::{JoinError, JoinSet};
 
 use crate::ctx::{Ctx, Fatal};
-use crate::diff::{self, Joined, Outlet};
-use crate::limits::{PAGES_WAITING_MAX, RUNNERS_MAX};
+use crate::diff::{self, Joined};
+use crate::limits::{ACTIONS_WAITING_MAX, OUTCOMES_WAITING_MAX, PAGES_WAITING_MAX, RUNNER_BYTES, RUNNERS_MAX, RUNNERS_MIN};
 use crate::list::{ListingEnd, list};
 use crate::queue::{Position, Queue};
 use crate::record::{Recorded, Recorder};
@@ -73,7 +73,8 @@ fn divide(limits: DivisionLimits, cx: &Ctx) -> (Division, usize) {
         return (Division::undivided(), 1);
     }
     let marks = cx.baseline.as_ref().map(|baseline| baseline.marks()).unwrap_or_default();
-    (Division::new(limits, marks), RUNNERS_MAX.min(cx.job.concurrency))
+    let fit = usize::try_from(cx.job.memory_bytes / RUNNER_BYTES).unwrap_or(usize::MAX).max(RUNNERS_MIN);
+    (Division::new(limits, marks), RUNNERS_MAX.min(cx.job.concurrency).min(fit))
 }
 
 /// Runs one shard after the other.
