@@ -46,6 +46,22 @@ pub struct Marks {
     pub keys_each: u64,
 }
 
+impl Marks {
+    /// Those between two keys.
+    fn within(&self, after: Option<&Key>, through: Option<&Key>) -> &[Key] {
+        let start = after.map_or(0, |after| self.keys.partition_point(|mark| mark <= after));
+        let end = through.map_or(self.keys.len(), |through| self.keys.partition_point(|mark| mark < through));
+        &self.keys[start..end.max(start)]
+    }
+
+    /// How many keys are known in a range, each part that begins in it counting as a whole one. `None` where nothing is known.
+    fn keys_within(&self, range: &KeyRange) -> Option<u64> {
+        let marks = self.within(range.after.as_ref(), range.through.as_ref()).len();
+        let parts = u64::try_from(marks).unwrap_or(u64::MAX).saturating_add(1);
+        (!self.keys.is_empty()).then(|| parts.saturating_mul(self.keys_each))
+    }
+}
+
 /// Cuts that are free, if half as many pages have arrived: enough to find out how wide any keyspace is.
 const CUTS_FREE: u64 = 48;
 
@@ -80,6 +96,8 @@ struct Running {
     anchored: Anchored,
     /// How often it was cut without anything being found above.
     misses: u32,
+    /// Keys that earlier runs knew in it, about.
+    known: u64,
     /// Keys that it seems to have before it.
     ahead: u64,
 }
@@ -170,7 +188,8 @@ impl Division {
     /// A shard for somebody who is idle: one that waits, or the upper part of the one that seems to have most before it.
     pub fn take(&mut self) -> Option<Shard> {
         if let Some(shard) = self.waiting.pop_front() {
-            self.running.insert(shard.id, Running::new(shard.range.clone()));
+            let known = self.marks.keys_within(&shard.range).unwrap_or(0);
+            self.running.insert(shard.id, Running::new(shard.range.clone(), known));
             return Some(shard);
         }
         self.cut()
@@ -197,9 +216,16 @@ impl Division {
     fn cut_off(&mut self, id: u32) -> Option<Shard> {
         let shard = self.running.get_mut(&id)?;
         let (point, way) = shard.point(&self.marks)?;
+        let is_mark = self.marks.keys.binary_search(&point).is_ok();
         let above = KeyRange { after: Some(point.clone()), through: shard.range.through.replace(point) };
         shard.misses += 1;
-        let upper = Running { anchored: shard.anchored, misses: shard.misses, ..Running::new(above.clone()) };
+        // At a mark it is known how much lies above; elsewhere half is as good a guess as any.
+        let known = match self.marks.keys_within(&above) {
+            Some(keys) if is_mark => keys.min(shard.known),
+            _ => shard.ahead.min(shard.known) / 2,
+        };
+        shard.known -= known;
+        let upper = Running { anchored: shard.anchored, misses: shard.misses, ..Running::new(above.clone(), known) };
         if way == Way::Depth {
             shard.anchored = Anchored::No;
         }
@@ -331,9 +357,9 @@ impl Page {
 }
 
 impl Running {
-    fn new(range: KeyRange) -> Self {
+    fn new(range: KeyRange, known: u64) -> Self {
         let sides = [Listed::default(), Listed::default()];
-        Self { range, reserved: None, sides, anchored: Anchored::No, misses: 0, ahead: 0 }
+        Self { range, reserved: None, sides, anchored: Anchored::No, misses: 0, known, ahead: 0 }
     }
 
     fn is_at_end(&self, key: &Key) -> bool {
@@ -360,8 +386,7 @@ impl Running {
 
     fn span(&self) -> Option<Span> {
         let page = self.behind()?;
-        let low = self.reserved.as_ref().map_or(&page.last, |reserved| reserved.max(&page.last));
-        Span::new(low, self.range.through.as_ref(), &page.first, &page.seen)
+        Span::new(self.low()?, self.range.through.as_ref(), &page.first, &page.seen)
     }
 
     /// Guesses anew how many keys lie ahead.
@@ -373,29 +398,21 @@ impl Running {
 
     /// How many keys earlier runs knew that have not arrived. `None` where far more have arrived than they knew.
     fn known_ahead(&self, keys: u64, marks: &Marks) -> Option<u64> {
-        let (behind, ahead) = self.marks(marks)?;
-        let known = |parts: usize| u64::try_from(parts + 1).unwrap_or(u64::MAX).saturating_mul(marks.keys_each);
-        (keys - keys / 3 <= known(behind.len())).then(|| known(behind.len() + ahead.len()).saturating_sub(keys))
+        let start = self.range.after.clone();
+        let passed = marks.keys_within(&KeyRange { after: start, through: self.low().cloned() })?;
+        (keys - keys / 3 <= passed).then(|| self.known.saturating_sub(keys))
     }
 
-    /// The marks of the range that were passed, and those that are ahead. `None` where there are none at all.
-    fn marks<'m>(&self, marks: &'m Marks) -> Option<(&'m [Key], &'m [Key])> {
-        if marks.keys.is_empty() {
-            return None;
-        }
+    /// The last key that the join may have decided.
+    fn low(&self) -> Option<&Key> {
         let last = &self.behind()?.last;
-        let at = |key: &Key| marks.keys.partition_point(|mark| mark <= key);
-        let start = self.range.after.as_ref().map_or(0, at);
-        let end = self.range.through.as_ref().map_or(marks.keys.len(), |through| marks.keys.partition_point(|mark| mark < through));
-        let middle = at(self.reserved.as_ref().map_or(last, |reserved| reserved.max(last))).clamp(start.min(end), end);
-        Some((&marks.keys[start.min(middle)..middle], &marks.keys[middle..end]))
+        Some(self.reserved.as_ref().map_or(last, |reserved| reserved.max(last)))
     }
 
     /// Where to cut.
     fn point(&self, marks: &Marks) -> Option<(Key, Way)> {
-        if let Some((_, ahead)) = self.marks(marks)
-            && let Some(middle) = ahead.get(ahead.len() / 2)
-        {
+        let ahead = marks.within(Some(self.low()?), self.range.through.as_ref());
+        if let Some(middle) = ahead.get(ahead.len() / 2) {
             return Some((middle.clone(), Way::Halve));
         }
         let way = match self.anchored {
