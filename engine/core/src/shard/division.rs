@@ -4,7 +4,7 @@
 //! keeps what lies below. Before the join decides anything of the pages at hand it reserves the keys through the last one that
 //! they can decide ([`Division::reserve`]), and learns where the shard ends by then; what arrived of keys beyond is dropped, for
 //! another shard lists it. So every key is decided by exactly one shard, whoever lists it a second time. Where to cut is a guess
-//! ([`super::point`]). A bad one costs an empty page, and the number of guesses is bounded by the number of pages, so that a
+//! (`point`). A bad one costs an empty page, and the number of guesses is bounded by the number of pages, so that a
 //! listing never costs much more than it would have cost in one piece.
 //!
 //! It must never lose a key between two shards: [`Division::is_whole`] says whether the ranges that were dealt with are all of them.
