@@ -90,7 +90,10 @@ async fn deleting_ten_thousand_originals_costs_ten_calls() {
     assert!(lab.s3.world().keys(BUCKET).is_empty());
     let source = lab.s3.requests().counts();
     assert_eq!(source.delete() - source_before.delete(), 10, "{source:?}");
-    assert_eq!(source.total() - source_before.total(), 10 + 9, "ten calls and nine more listing pages: {source:?}");
+    // Ten pages are long enough to be listed in several places at once, which costs a few pages more.
+    let pages = source.list() - source_before.list();
+    assert!((9..=9 + 8).contains(&pages), "nine more listing pages, and a few: {source:?}");
+    assert_eq!(source.total() - source_before.total(), 10 + pages, "ten calls and listing pages: {source:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -170,10 +170,14 @@ async fn plan(pair: Pair) {
 
 async fn max_errors(pair: Pair) {
     use brigade_lab::fault::{Action, Op, Rule};
+    let denied = || Rule::new(&[Op::Get], Action::ACCESS_DENIED).glob("k00?.bin");
     let setting = Setting::many(pair, 60).await;
-    setting.in_source_fault(Rule::new(&[Op::Get], Action::ACCESS_DENIED).glob("k00?.bin"));
+    setting.in_source_fault(denied());
     let ran = setting.run("migrate", &["--max-errors", "10"]).await.expect(1);
     assert_eq!((ran.objects("failed"), ran.objects("unknown")), (10, 0), "ten are not more than ten");
+    // Anew: what has failed in one run is tried again by the next before anything else, and all of it.
+    let setting = Setting::many(pair, 60).await;
+    setting.in_source_fault(denied());
     let ran = setting.run("migrate", &["--max-errors", "3", "--concurrency", "2"]).await.expect(2);
     assert_eq!(ran.report["outcome"], "failed", "{}", ran.report);
     assert!(ran.report["reason"].as_str().unwrap().contains("--max-errors"), "{}", ran.report);

@@ -14,8 +14,8 @@ use brigade_store::Listing;
 use tokio::task::{JoinError, JoinSet};
 
 use crate::ctx::{Ctx, Fatal};
-use crate::diff::{self, Joined};
-use crate::limits::{ACTIONS_WAITING_MAX, OUTCOMES_WAITING_MAX, PAGES_WAITING_MAX, RUNNER_BYTES, RUNNERS_MAX, RUNNERS_MIN};
+use crate::diff::{self, Joined, Outlet};
+use crate::limits::{PAGES_WAITING_MAX, RUNNER_BYTES, RUNNERS_MAX, RUNNERS_MIN};
 use crate::list::{ListingEnd, list};
 use crate::queue::{Position, Queue};
 use crate::record::{Recorded, Recorder};
