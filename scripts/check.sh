@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # The gate: what must hold before a change lands. The quick checks come first, and the first that fails ends it.
 #
-#   scripts/check.sh           format, house rules, dependencies, lints, documentation, then scripts/test.sh
-#   scripts/check.sh --quick   without scripts/test.sh
+#   scripts/check.sh           format, house rules, dependencies, lints, documentation, scripts/budgets.sh, then scripts/test.sh
+#   scripts/check.sh --quick   without the last two
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$ROOT"
@@ -57,5 +57,6 @@ if [ "${1:-}" = --quick ]; then
   say "quick checks passed in $SECONDS s; the tests were not run"
   exit 0
 fi
+step "instruction budgets" scripts/budgets.sh
 step "tests" scripts/test.sh
 say "the gate is open after $SECONDS s"

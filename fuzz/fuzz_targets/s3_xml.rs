@@ -7,8 +7,8 @@
 use std::fmt::Write as _;
 
 use brigade_fuzz::{assert_harmless, assert_readable, assert_whole, keys, text_keys, xml};
-use brigade_s3::xml::upload::{parse_complete, parse_initiate, parse_parts, parse_uploads};
-use brigade_s3::{parse_delete_result, parse_error, parse_list_page};
+use brigade_s3_xml::upload::{parse_complete, parse_initiate, parse_parts, parse_uploads};
+use brigade_s3_xml::{parse_delete_result, parse_error, parse_list_page};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {

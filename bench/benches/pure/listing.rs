@@ -2,10 +2,8 @@
 
 use std::hint::black_box;
 
+use brigade_bench_work::{PAGE_KEYS, s3_page};
 use criterion::{Criterion, Throughput};
-
-/// Objects of one page: the most that both clouds give.
-const PAGE_KEYS: u64 = 1_000;
 
 /// Reads a full page of each.
 pub(crate) fn pages(criterion: &mut Criterion) {
@@ -13,7 +11,7 @@ pub(crate) fn pages(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("listing");
     group.throughput(Throughput::ElementsAndBytes { elements: PAGE_KEYS, bytes: bytes_of(&s3) });
     group.bench_function("S3 page of 1,000 keys", |bencher| {
-        bencher.iter(|| brigade_s3::parse_list_page(black_box(s3.as_bytes())).map(|page| page.objects.len()));
+        bencher.iter(|| brigade_s3_xml::parse_list_page(black_box(s3.as_bytes())).map(|page| page.objects.len()));
     });
     group.throughput(Throughput::ElementsAndBytes { elements: PAGE_KEYS, bytes: bytes_of(&gcs) });
     group.bench_function("GCS page of 1,000 keys", |bencher| {
@@ -24,25 +22,6 @@ pub(crate) fn pages(criterion: &mut Criterion) {
 
 fn bytes_of(page: &str) -> u64 {
     u64::try_from(page.len()).expect("a page fits in 64 bits")
-}
-
-fn s3_page() -> String {
-    let contents: String = (0..PAGE_KEYS)
-        .map(|number| {
-            format!(
-                "<Contents><Key>registry/docker/v2/blobs/sha256/{number:08}/data+file%2B.bin</Key>\
-                 <LastModified>2026-10-12T17:50:30.000Z</LastModified><ETag>&quot;fba9dede5f27731c9771645a{number:08}&quot;</ETag>\
-                 <ChecksumAlgorithm>CRC64NVME</ChecksumAlgorithm><ChecksumType>FULL_OBJECT</ChecksumType><Size>{number}</Size>\
-                 <StorageClass>STANDARD</StorageClass></Contents>"
-            )
-        })
-        .collect();
-    format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<ListBucketResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Name>bucket</Name>\
-         <Prefix>registry/</Prefix><KeyCount>1000</KeyCount><MaxKeys>1000</MaxKeys><EncodingType>url</EncodingType>\
-         <IsTruncated>true</IsTruncated><NextContinuationToken>1ueGcxLPRx1Tr/XYExHnhbYLgveDs2J/wm36Hy4vbOwM=</NextContinuationToken>\
-         {contents}</ListBucketResult>"
-    )
 }
 
 fn gcs_page() -> String {

@@ -16,8 +16,8 @@ use crate::errors::{Effects, Outcome, protocol};
 use crate::headers::{etag_is_md5, text};
 use crate::hot::sdk::{failure, insert, moment, unread};
 use crate::hot::{Stored, signed};
-use crate::xml::list::decode;
-use crate::xml::upload::{
+use brigade_s3_xml::list::decode;
+use brigade_s3_xml::upload::{
     Completed, ListedPart, ListedUpload, PartsPage, UploadsPage, parse_complete, parse_initiate, parse_parts, parse_uploads,
 };
 

@@ -10,7 +10,7 @@ use brigade_http::{Kind, TransportError, retry_after};
 use brigade_store::StoreError;
 use http::HeaderMap;
 
-use crate::xml::{ErrorBody, parse_error};
+use brigade_s3_xml::{ErrorBody, parse_error};
 
 /// A failed request: the error as the engine sees it, and what might make the same request succeed.
 #[derive(Debug)]

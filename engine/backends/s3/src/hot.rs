@@ -21,7 +21,7 @@ use http::HeaderMap;
 use crate::connection::{Connection, Link};
 use crate::errors::{Effects, Outcome, transport};
 use crate::options::Engine;
-use crate::xml::{DeleteResult, ListPage};
+use brigade_s3_xml::{DeleteResult, ListPage};
 
 /// Longest document that is read, in bytes: a page of 1,000 keys of 1,024 bytes, each byte percent-encoded, with its facts.
 pub(crate) const DOCUMENT_BYTES_MAX: u64 = 16 * 1024 * 1024;

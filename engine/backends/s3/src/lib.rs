@@ -19,8 +19,6 @@ mod probe;
 mod sign;
 mod store;
 mod wire;
-pub mod xml;
 
 pub use options::{Engine, PathStyle, PayloadSigning, S3Options, StaticCredentials};
 pub use store::{S3Deleter, S3Store};
-pub use xml::{parse_delete_result, parse_error, parse_list_page};

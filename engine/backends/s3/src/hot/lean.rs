@@ -16,8 +16,8 @@ use crate::connection::{Connection, Link};
 use crate::errors::{Answer, Effects, Outcome, protocol, transport};
 use crate::headers::{self, CHECKSUM_CRC32C, CHECKSUM_MODE, CONTENT_MD5, OPTIONAL_ATTRIBUTES, VERSION_ID, peek, quoted, text, value};
 use crate::wire::{Call, send};
-use crate::xml::delete::delete_request;
-use crate::xml::{DeleteResult, ListPage, parse_delete_result, parse_list_page};
+use brigade_s3_xml::delete::delete_request;
+use brigade_s3_xml::{DeleteResult, ListPage, parse_delete_result, parse_list_page};
 
 const ENABLED: HeaderValue = HeaderValue::from_static("ENABLED");
 

@@ -33,9 +33,9 @@ use crate::connection::{Connection, Link};
 use crate::credentials;
 use crate::errors::{Answer, Effects, Failure, Outcome, protocol, transport};
 use crate::headers::{Checksums, availability, decode_words, digests, is_restored, quoted, without_chunked};
-use crate::xml::delete::{DeleteError, Deleted};
-use crate::xml::list::decode;
-use crate::xml::{DeleteResult, ListPage, Listed, parse_list_page};
+use brigade_s3_xml::delete::{DeleteError, Deleted};
+use brigade_s3_xml::list::decode;
+use brigade_s3_xml::{DeleteResult, ListPage, Listed, parse_list_page};
 
 /// The SDK as an engine.
 pub(crate) struct Sdk {

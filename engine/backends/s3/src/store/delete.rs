@@ -13,8 +13,8 @@ use crate::control;
 use crate::errors::{kind_of_code, protocol};
 use crate::headers::etag_of;
 use crate::hot::DeleteOne;
-use crate::xml::DeleteResult;
-use crate::xml::delete::{DeleteError, fits_xml};
+use brigade_s3_xml::DeleteResult;
+use brigade_s3_xml::delete::{DeleteError, fits_xml};
 
 /// Single deletes at once.
 const DELETES_AT_ONCE: usize = 16;
@@ -119,7 +119,7 @@ pub(crate) fn of_key(error: &DeleteError) -> StoreError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::xml::delete::Deleted;
+    use brigade_s3_xml::delete::Deleted;
 
     fn one(key: &str) -> DeleteOne {
         DeleteOne { key: key.into(), etag: Some("e".into()), version: None }

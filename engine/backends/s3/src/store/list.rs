@@ -16,7 +16,7 @@ use super::{Inner, S3Store};
 use crate::errors::protocol;
 use crate::headers::availability;
 use crate::hot::ListQuery;
-use crate::xml::{ListPage, Listed};
+use brigade_s3_xml::{ListPage, Listed};
 
 /// HEADs at once where a listing names no ETags.
 const HEADS_AT_ONCE: usize = 16;

@@ -15,6 +15,9 @@ const OBJECT_BYTES: usize = 300;
 
 const ROOT: &str = "ListBucketResult";
 
+/// Longest name of an element, with its slash.
+const NAME_BYTES_MAX: usize = 40;
+
 pub(super) fn parse(document: &[u8]) -> Option<ListPage> {
     let text = std::str::from_utf8(document).ok()?;
     let mut cursor = Cursor(text.trim_start_matches('\u{feff}').trim_start());
@@ -91,12 +94,11 @@ impl<'a> Cursor<'a> {
             Some(rest) => rest,
             None => self.0.trim_ascii_start().strip_prefix('<')?,
         };
-        let end = memchr(b'>', rest.as_bytes())?;
+        // Names are short: a search that has to start up would take longer.
+        let end = rest.bytes().take(NAME_BYTES_MAX).position(|byte| byte == b'>')?;
         let name = &rest[..end];
         self.0 = &rest[end + 1..];
-        let letters = name.strip_prefix('/').unwrap_or(name);
-        (!letters.is_empty() && letters.bytes().all(|byte| byte.is_ascii_alphanumeric()) && !letters.as_bytes()[0].is_ascii_digit())
-            .then_some(name)
+        is_name(name).then_some(name)
     }
 
     /// The text up to the closing tag of `name`.
@@ -106,6 +108,18 @@ impl<'a> Cursor<'a> {
         self.0 = rest.strip_prefix("</")?.strip_prefix(name)?.strip_prefix('>')?;
         resolved(text)
     }
+}
+
+/// Whether it is a name as S3 writes them. Those of every object are known; of others the letters are looked at.
+fn is_name(tag: &str) -> bool {
+    if matches!(
+        tag,
+        "Key" | "Size" | "ETag" | "LastModified" | "StorageClass" | "ChecksumAlgorithm" | "ChecksumType" | "Contents" | "/Contents"
+    ) {
+        return true;
+    }
+    let letters = tag.strip_prefix('/').unwrap_or(tag);
+    letters.starts_with(|first: char| first.is_ascii_alphabetic()) && letters.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
 /// The text with the references that S3 writes resolved.

@@ -2,6 +2,8 @@
 //!
 //! A document that is cut short is an error, never a shorter document: a listing that ends early would read as "nothing
 //! more is there". Names are compared without their namespace prefix; unknown elements are passed over.
+//!
+//! A crate of its own, so that what reads strangers' text is measured and fuzzed without the AWS SDK beside it.
 
 pub mod delete;
 pub mod error;
@@ -36,7 +38,7 @@ pub enum XmlError {
 }
 
 /// What is told about a document while it is read. Names that no visitor knows are empty in `path`.
-pub(crate) trait Visitor {
+trait Visitor {
     /// An element opens; `path` ends with its name.
     fn open(&mut self, path: &[&'static str]);
     /// An element closes; `text` is the text directly within it.
@@ -44,7 +46,7 @@ pub(crate) trait Visitor {
 }
 
 /// Reads a whole document.
-pub(crate) fn walk(document: &[u8], visitor: &mut impl Visitor) -> Result<(), XmlError> {
+fn walk(document: &[u8], visitor: &mut impl Visitor) -> Result<(), XmlError> {
     let text = std::str::from_utf8(document).map_err(|_| XmlError::Malformed("it is not UTF-8"))?;
     let mut reader = Reader::from_str(text.trim_start_matches('\u{feff}').trim_start());
     reader.config_mut().expand_empty_elements = true;

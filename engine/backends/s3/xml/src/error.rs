@@ -59,7 +59,7 @@ pub fn parse_error(document: &[u8]) -> Result<ErrorBody, XmlError> {
 }
 
 /// One line, no control characters, bounded.
-pub(crate) fn harmless(text: &str) -> String {
+pub(super) fn harmless(text: &str) -> String {
     let line = text.chars().map(|c| if c.is_control() { ' ' } else { c });
     let mut short: String = line.take(MESSAGE_CHARS_MAX).collect();
     if short.len() < text.len() && text.chars().nth(MESSAGE_CHARS_MAX).is_some() {

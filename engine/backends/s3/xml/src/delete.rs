@@ -75,12 +75,12 @@ pub fn parse_delete_result(document: &[u8]) -> Result<DeleteResult, XmlError> {
 }
 
 /// Whether a key can stand in an XML 1.0 document at all: most control characters cannot, in no spelling.
-pub(crate) fn fits_xml(key: &str) -> bool {
+pub fn fits_xml(key: &str) -> bool {
     key.chars().all(|c| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..='\u{10ffff}'))
 }
 
 /// The body of DeleteObjects. `etag` is given without quotes.
-pub(crate) fn delete_request<'a>(objects: impl IntoIterator<Item = (&'a str, Option<&'a str>)>) -> String {
+pub fn delete_request<'a>(objects: impl IntoIterator<Item = (&'a str, Option<&'a str>)>) -> String {
     let mut text = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?><Delete xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">");
     for (key, etag) in objects {
         text.push_str("<Object><Key>");

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use brigade_core::Key;
 use brigade_core::digest::Algorithm;
 use jiff::Timestamp;
-use percent_encoding::percent_decode;
+use memchr::memchr2;
 
 use super::{Visitor, XmlError, walk};
 
@@ -266,13 +266,31 @@ fn written_by_s3(text: &str) -> Option<Timestamp> {
     jiff::tz::Offset::UTC.to_timestamp(time.ok()?).ok()
 }
 
-/// Undoes `encoding-type=url`, which writes a space as `+`.
-pub(crate) fn decode(text: &[u8]) -> Cow<'_, [u8]> {
-    if !text.iter().any(|byte| matches!(byte, b'+' | b'%')) {
-        return Cow::Borrowed(text);
+/// Undoes `encoding-type=url`, which writes a space as `+`. A `%` that no two digits follow stays.
+pub fn decode(text: &[u8]) -> Cow<'_, [u8]> {
+    let Some(first) = memchr2(b'+', b'%', text) else { return Cow::Borrowed(text) };
+    let mut decoded = Vec::with_capacity(text.len());
+    decoded.extend_from_slice(&text[..first]);
+    let mut rest = &text[first..];
+    while let Some((byte, after)) = rest.split_first() {
+        (rest, _) = match (byte, after) {
+            (b'+', _) => (after, decoded.push(b' ')),
+            (b'%', [high, low, after @ ..]) if let (Some(high), Some(low)) = (digit(*high), digit(*low)) => {
+                (after, decoded.push(high << 4 | low))
+            }
+            (byte, _) => (after, decoded.push(*byte)),
+        };
     }
-    let spaced: Vec<u8> = text.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
-    Cow::Owned(percent_decode(&spaced).collect())
+    Cow::Owned(decoded)
+}
+
+fn digit(byte: u8) -> Option<u8> {
+    match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
+        b'A'..=b'F' => Some(byte - b'A' + 10),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -330,6 +348,15 @@ mod tests {
         assert!(parse_list_page(PAGE.repeat(2).as_bytes()).is_err(), "two pages glued together");
         let silent = PAGE.replace("<IsTruncated>true</IsTruncated>", "");
         assert_eq!(parse_list_page(silent.as_bytes()).expect("a page").next.as_deref(), Some("to+ken="));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn p14_decoding_is_that_of_the_crate(text in "([a-z/]|\\+|%[0-9a-fA-F]{0,2}|%|é){0,20}") {
+            let spaced: Vec<u8> = text.bytes().map(|byte| if byte == b'+' { b' ' } else { byte }).collect();
+            let by_the_crate: Vec<u8> = percent_encoding::percent_decode(&spaced).collect();
+            proptest::prop_assert_eq!(decode(text.as_bytes()).into_owned(), by_the_crate);
+        }
     }
 
     #[test]
