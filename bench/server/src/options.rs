@@ -16,7 +16,7 @@ pub struct Options {
     /// Ports as DIALECT=PORT, comma-separated; 0 picks one. DIALECT is s3, gcs, s3+tls or gcs+tls. A line `DIALECT URL` is printed for each.
     #[arg(long, value_delimiter = ',', default_value = "s3=0,gcs=0")]
     pub ports: Vec<PortSpec>,
-    /// A bucket: NAME, NAME=LAYOUT[,objects=N][,size=SIZE[..SIZE]][,prefix=P][,bundles=N][,bundle=SIZE][,seed=N], or
+    /// A bucket: NAME, NAME=LAYOUT with any of `,objects=N`, `,size=SIZE..SIZE`, `,prefix=P`, `,bundles=N`, `,bundle=SIZE`, `,seed=N`, or
     /// NAME=copy-of:OTHER[,changed=PERCENT%]. LAYOUT is flat, hashed, deep or mix.
     #[arg(long = "bucket", value_name = "SPEC", required = true)]
     pub buckets: Vec<BucketSpec>,

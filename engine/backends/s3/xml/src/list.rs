@@ -1,6 +1,6 @@
 //! A page of ListObjectsV2.
 //!
-//! Two readers: [`plain`] for pages written as S3 writes them, in one pass over the bytes; and the general one here for every
+//! Two readers: `plain` for pages written as S3 writes them, in one pass over the bytes; and the general one here for every
 //! other well-formed page. The plain one gives up at the first thing that it does not expect, so that what a page says is
 //! defined by the general one alone; a test holds them to each other.
 
