@@ -116,15 +116,15 @@ impl Link {
 
     /// The next frame of the body that is arriving here; the error is a stall.
     pub(crate) fn poll_frame(&mut self, incoming: &mut Incoming, cx: &mut Context<'_>) -> Poll<Result<BodyStep, Stalled>> {
-        let mut unheard = Context::from_waker(Waker::noop());
-        for drive in [Drive::Not, Drive::First] {
-            if drive == Drive::First {
-                self.driver.drive(cx);
-            }
-            if let Poll::Ready(step) = http_body::Body::poll_frame(Pin::new(&mut *incoming), &mut unheard) {
-                self.clock.rest();
-                return Poll::Ready(Ok(step));
-            }
+        let mut at_hand = || http_body::Body::poll_frame(Pin::new(&mut *incoming), &mut Context::from_waker(Waker::noop()));
+        let mut step = at_hand();
+        if step.is_pending() {
+            self.driver.drive(cx);
+            step = at_hand();
+        }
+        if let Poll::Ready(step) = step {
+            self.clock.rest();
+            return Poll::Ready(Ok(step));
         }
         self.clock.poll_stalled(cx, &self.meter).map(|()| Err(Stalled))
     }
@@ -139,12 +139,6 @@ pub(crate) type BodyStep = Option<Result<Frame<bytes::Bytes>, hyper::Error>>;
 
 /// Nothing has moved for the stall timeout.
 pub(crate) struct Stalled;
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Drive {
-    Not,
-    First,
-}
 
 /// Drives the connection until `work` ends or nothing has moved for too long (`None`).
 ///

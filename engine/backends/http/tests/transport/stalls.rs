@@ -62,6 +62,24 @@ async fn an_upload_that_is_not_read_is_a_stall() {
     assert_eq!((error.kind(), error.ambiguous()), (Kind::Stalled, true));
 }
 
+/// One timer serves all exchanges of a connection: what it was set to for the first must not cut the second one short.
+#[tokio::test]
+async fn a_kept_connection_waits_as_long_for_every_exchange() {
+    let server = raw(|mut socket| async move {
+        read_head(&mut socket).await;
+        tokio::time::sleep(STALL / 2).await;
+        socket.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\ndone").await.unwrap();
+        wait_closed(&mut socket).await;
+    })
+    .await;
+    let transport = impatient();
+    assert_eq!(text(&transport, get(server.url("/"))).await, "done");
+    let began = Instant::now();
+    let error = soon(transport.send(get(server.url("/")))).await.unwrap_err();
+    assert_eq!((error.kind(), transport.connections_opened()), (Kind::Stalled, 1));
+    assert!(began.elapsed() >= STALL, "{:?}", began.elapsed());
+}
+
 #[tokio::test]
 async fn a_slow_body_that_moves_is_not_a_stall() {
     let server = raw(|mut socket| async move {
