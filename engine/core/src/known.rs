@@ -4,6 +4,8 @@
 //! only while both listings still show exactly its two versions, so an old, partial or missing set of records costs time and
 //! never safety.
 
+mod batch;
+
 use std::cmp::Ordering;
 use std::iter::Peekable;
 use std::sync::Arc;
@@ -13,6 +15,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::outcome::Proof;
 use crate::{Digests, Entry, Identity, Key};
+
+pub use batch::{Batch, Malformed, Records};
 
 /// One key of which a pair of versions is known.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use brigade_core::event::Event;
 use brigade_core::job::Mode;
-use brigade_core::known::{Change, Known, Original};
+use brigade_core::known::{Batch, Change, Known, Original};
 use brigade_core::outcome::{Done, Pair};
 use brigade_core::report::{FailureRecord, Totals};
-use brigade_core::{ErrorKind, Identity, KeyRange, Outcome, Proof, Shard};
+use brigade_core::{ErrorKind, Identity, Key, KeyRange, Outcome, Proof, Shard};
 use brigade_state::journal::Table;
 use brigade_state::{Note, StateError};
 use parking_lot::Mutex;
@@ -58,10 +58,11 @@ impl Recorder {
         Self { sums: Mutex::new(sums), queue, cx }
     }
 
-    /// Records outcomes, in their order. A journal that cannot be written stops the run.
+    /// Records outcomes, which come in the order of their keys. A journal that cannot be written stops the run.
     pub async fn record(&self, outcomes: &[Outcome]) {
         let cx = &*self.cx;
         let progress = self.add(outcomes);
+        self.news(outcomes).await;
         for outcome in outcomes {
             if let Err(error) = write_down(outcome, cx).await {
                 cx.give_up(Fatal::state(&error));
@@ -78,6 +79,29 @@ impl Recorder {
         let recorded = self.sums.lock().recorded.clone();
         self.cursor(recorded.totals).await;
         recorded
+    }
+
+    /// Notes what is known now of objects that were kept: of many, which come from a join, together.
+    async fn news(&self, outcomes: &[Outcome]) {
+        let cx = &*self.cx;
+        if !cx.keeps_state() {
+            return;
+        }
+        let kept = outcomes.iter().filter_map(|outcome| match &outcome.result {
+            Done::Kept { source, proof, news: Some(pair) } => Some((&outcome.key, source, *proof, &**pair)),
+            _ => None,
+        });
+        if outcomes.len() == 1 {
+            for (key, source, proof, pair) in kept {
+                cx.note(Note::Change(Change::Set(known(key, source, proof, pair, cx)))).await;
+            }
+            return;
+        }
+        let mut batch = Batch::new(cx.run.clone(), cx.now);
+        kept.for_each(|(key, source, proof, pair)| batch.push(key, source, proof, pair));
+        if !batch.is_empty() {
+            cx.note(Note::Batch(batch)).await;
+        }
     }
 
     /// Adds outcomes to the sums; returns these where it is time to tell how far the run has come.
@@ -126,19 +150,14 @@ fn note(outcome: &Outcome, recorded: &mut Recorded) {
 async fn write_down(outcome: &Outcome, cx: &Ctx) -> Result<(), StateError> {
     match &outcome.result {
         Done::Copied(copied) => {
-            if let Some(target) = &copied.target {
-                let pair =
-                    Pair { target: target.clone(), size: copied.size, digests: copied.digests, source_modified: copied.source_modified };
-                known(outcome, &copied.source, Some(copied.proof), pair, cx).await?;
+            if let Some(target) = copied.target.clone().filter(|_| cx.keeps_state()) {
+                let pair = Pair { target, size: copied.size, digests: copied.digests, source_modified: copied.source_modified };
+                let known = known(&outcome.key, &copied.source, Some(copied.proof), &pair, cx);
+                cx.journal.note(Note::Change(Change::Set(known))).await?;
             }
             proven(outcome, &copied.source, Some(copied.proof), cx).await
         }
-        Done::Kept { source, proof, news } => {
-            if let Some(pair) = news {
-                known(outcome, source, *proof, (**pair).clone(), cx).await?;
-            }
-            proven(outcome, source, *proof, cx).await
-        }
+        Done::Kept { source, proof, .. } => proven(outcome, source, *proof, cx).await,
         Done::Doomed { target } => wait(Table::Extras, outcome, target, cx).await,
         Done::Failed(failure) if cx.keeps_state() => {
             cx.journal.note(Note::Quarantine { key: outcome.key.clone(), kind: failure.kind.name() }).await?;
@@ -148,23 +167,19 @@ async fn write_down(outcome: &Outcome, cx: &Ctx) -> Result<(), StateError> {
     }
 }
 
-async fn known(outcome: &Outcome, source: &Identity, proof: Option<Proof>, pair: Pair, cx: &Ctx) -> Result<(), StateError> {
-    if !cx.keeps_state() {
-        return Ok(());
-    }
-    let known = Known {
-        key: outcome.key.clone(),
+fn known(key: &Key, source: &Identity, proof: Option<Proof>, pair: &Pair, cx: &Ctx) -> Known {
+    Known {
+        key: key.clone(),
         size: pair.size,
         source: source.clone(),
-        target: pair.target,
+        target: pair.target.clone(),
         digests: pair.digests,
         proof,
         source_modified: pair.source_modified,
         known_at: cx.now,
         run: cx.run.clone(),
         original: Original::Present,
-    };
-    cx.journal.note(Note::Change(Change::Set(known))).await
+    }
 }
 
 /// Only a stored or content proof earns the deletion of an original (p13), the exact version that was copied or compared, and

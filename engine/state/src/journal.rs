@@ -6,6 +6,7 @@
 
 use async_trait::async_trait;
 use brigade_core::digest::Sum;
+use brigade_core::known::Batch;
 use brigade_core::parts::Part;
 use brigade_core::report::{FailureRecord, Totals};
 use brigade_core::shard::Marks;
@@ -76,6 +77,8 @@ pub struct SentPart {
 pub enum Note {
     /// A change of what is known of a key.
     Change(Change),
+    /// What is known of many keys now: as [`Change::Set`] for each of them, at a fraction of the cost.
+    Batch(Batch),
     /// A delete that waits for the run to end clean.
     Wait {
         /// Which kind.

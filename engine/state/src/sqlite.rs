@@ -13,11 +13,11 @@ use async_trait::async_trait;
 use brigade_core::report::FailureRecord;
 use brigade_core::{Change, Key};
 use rusqlite::{Connection, OptionalExtension, params};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::journal::{Journal, Note, OpenUpload, SentPart, Table, Waiting};
 use crate::sqlite::cell::{Cell, Fault};
-use crate::sqlite::limits::{QUEUE_NOTES_CALL, QUEUE_NOTES_MAX, RUNS_KEPT};
+use crate::sqlite::limits::{QUEUE_BATCHES_MAX, QUEUE_NOTES_CALL, QUEUE_NOTES_MAX, RUNS_KEPT};
 use crate::sqlite::tables::Keep;
 use crate::sqlite::writer::{Command, LastError};
 use crate::{StateError, disk};
@@ -26,6 +26,7 @@ mod cell;
 mod changes;
 mod file;
 mod limits;
+mod merge;
 mod notes;
 mod rows;
 mod tables;
@@ -61,6 +62,8 @@ pub struct Left {
 #[derive(Clone, Debug)]
 pub struct SqliteJournal {
     commands: mpsc::Sender<Command>,
+    /// Places for batches that wait.
+    batches: Arc<Semaphore>,
     writer: Thread,
     last_error: LastError,
     path: Arc<Path>,
@@ -135,13 +138,13 @@ impl SqliteJournal {
 
     /// Whether there are changes to fold. Everything noted before is counted.
     pub async fn has_changes(&self) -> Result<bool, StateError> {
-        self.ask(|connection| Ok(connection.query_row("SELECT EXISTS (SELECT 1 FROM changes)", [], |row| row.get(0))?)).await
+        self.ask(|connection| Ok(rows::last_change(connection)? > 0)).await
     }
 
     /// Forgets the changes after they were folded elsewhere, durably.
     pub async fn forget_changes(&self) -> Result<(), StateError> {
         self.ask(|connection| {
-            connection.execute("DELETE FROM changes", [])?;
+            connection.execute_batch("BEGIN; DELETE FROM changes; DELETE FROM batches; COMMIT")?;
             file::shrink(connection);
             Ok(())
         })
@@ -192,6 +195,7 @@ impl SqliteJournal {
             .map_err(|source| StateError::io(path, source))?;
         Ok(Self {
             commands,
+            batches: Arc::new(Semaphore::new(QUEUE_BATCHES_MAX)),
             writer: thread.thread().clone(),
             last_error,
             path: path.into(),
@@ -263,8 +267,13 @@ fn write_run(connection: &Connection, row: i64, run: &RunStart, end: Option<(&st
 #[async_trait]
 impl Journal for SqliteJournal {
     async fn note(&self, note: Note) -> Result<(), StateError> {
-        self.commands.send(Command::Note(Box::new(note))).await.map_err(|_| self.closed())?;
-        if self.commands.capacity() < QUEUE_NOTES_MAX - QUEUE_NOTES_CALL {
+        let place = match &note {
+            Note::Batch(_) => Some(self.batches.clone().acquire_owned().await.map_err(|_| self.closed())?),
+            _ => None,
+        };
+        let is_large = place.is_some();
+        self.commands.send(Command::Note(Box::new(note), place)).await.map_err(|_| self.closed())?;
+        if is_large || self.commands.capacity() < QUEUE_NOTES_MAX - QUEUE_NOTES_CALL {
             self.writer.unpark();
         }
         Ok(())

@@ -63,6 +63,10 @@ impl Progress {
         let row = self.row_last;
         match note {
             Note::Change(change) => self.changes.push(change),
+            Note::Batch(batch) => {
+                let known = batch.into_iter().map(|known| known.expect("a batch in memory is whole"));
+                self.changes.extend(known.map(Change::Set));
+            }
             Note::Wait { table, key, size, identity } => {
                 let waiting = Waiting { row, key, size, identity };
                 match table {

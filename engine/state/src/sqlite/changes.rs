@@ -1,7 +1,7 @@
 //! Reading the changes that a file holds, in key order, beside whoever writes it.
 //!
 //! SQLite lends rows only while their statement lives, so a thread of its own walks the statement and hands copies over in
-//! batches; one statement is one snapshot. Memory is that of the sort cache and a few batches, whatever the number of rows.
+//! batches; one transaction is one snapshot. Memory is that of the sort cache and a few batches, whatever the number of rows.
 
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -13,7 +13,8 @@ use crate::StateError;
 use crate::sqlite::cell::Fault;
 use crate::sqlite::file::state_error;
 use crate::sqlite::limits::{CHANGES_BATCH, CHANGES_BATCHES_WAITING};
-use crate::sqlite::rows::{CHANGES_IN_ORDER, change};
+use crate::sqlite::merge::{Batches, Merged, Singles};
+use crate::sqlite::rows::{BATCH, BATCHES_IN_ORDER, CHANGES_IN_ORDER};
 use crate::sqlite::tables::open_reader;
 
 /// What the thread hands over.
@@ -82,16 +83,18 @@ impl Drop for Changes {
     }
 }
 
-/// Sends every change, then checks that none was missing: rows are numbered without gaps.
+/// Sends every change, then checks that none was missing: they are numbered without gaps.
 fn read(path: &Path, sender: &SyncSender<Batch>) -> Result<(), Fault> {
     let connection = open_reader(path)?;
-    let mut statement = connection.prepare(CHANGES_IN_ORDER)?;
-    let mut rows = statement.query([])?;
+    // One snapshot for both tables.
+    let snapshot = connection.unchecked_transaction()?;
+    let (mut singles, mut batches) = (snapshot.prepare(CHANGES_IN_ORDER)?, snapshot.prepare(BATCHES_IN_ORDER)?);
+    let mut changes =
+        Merged { singles: Singles::new(singles.query([])?)?, batches: Batches::new(batches.query([])?, snapshot.prepare(BATCH)?)? };
     let mut batch = Vec::with_capacity(CHANGES_BATCH);
     let mut numbers: Option<(i64, i64)> = None;
     let mut count = 0_i64;
-    while let Some(row) = rows.next()? {
-        let (number, change) = change(row)?;
+    while let Some((number, change)) = changes.next()? {
         let (first, last) = numbers.get_or_insert((number, number));
         (*first, *last) = ((*first).min(number), (*last).max(number));
         count += 1;

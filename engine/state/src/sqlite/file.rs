@@ -61,7 +61,7 @@ fn check(connection: &Connection) -> Result<(), Fault> {
         return Err(Fault::Damaged(format!("it says that it is {version:?}, not {SCHEMA}")));
     }
     let last = last_upload(connection)?;
-    let last_change = connection.query_row("SELECT coalesce(max(row), 0) FROM changes", [], |row| row.get(0))?;
+    let last_change = rows::last_change(connection)?;
     if !(0..ROW_MAX).contains(&last) || !(0..ROW_MAX).contains(&last_change) {
         return Err(Fault::Damaged(format!("it cannot have counted {last} uploads and {last_change} changes")));
     }

@@ -5,6 +5,9 @@ use std::time::Duration;
 /// Notes that wait for the writer; one more waits with its sender. About 1 MiB, and most of a second of small objects at the rate of one machine.
 pub(crate) const QUEUE_NOTES_MAX: usize = 4_096;
 
+/// Batches that wait for the writer or are being written: each is as large as hundreds of notes.
+pub(crate) const QUEUE_BATCHES_MAX: usize = 16;
+
 /// From this many waiting notes on the writer is called before its window ends, so that no sender waits for the clock.
 pub(crate) const QUEUE_NOTES_CALL: usize = QUEUE_NOTES_MAX / 2;
 

@@ -5,6 +5,7 @@
 
 use std::fmt::Write as _;
 
+use brigade_core::known::Batch;
 use brigade_core::report::{FailureRecord, FailureStatus, Totals};
 use brigade_core::{Change, Identity, Key, Known, Shard};
 use jiff::Timestamp;
@@ -12,10 +13,12 @@ use rusqlite::{Connection, Result, Statement};
 
 use crate::journal::{Note, OpenUpload, SentPart, Table};
 use crate::sqlite::cell::{Cell, write};
+use crate::sqlite::rows;
 
 /// The writer's statements.
 pub(crate) struct Notes<'c> {
     changes: Appended<'c>,
+    batches: Statement<'c>,
     originals: Appended<'c>,
     extras: Appended<'c>,
     failures: Appended<'c>,
@@ -67,7 +70,8 @@ fn insert_into<'c>(connection: &'c Connection, table: &str, columns: usize) -> R
 impl<'c> Notes<'c> {
     pub(crate) fn prepare(connection: &'c Connection) -> Result<Self> {
         Ok(Self {
-            changes: Appended::prepare(connection, "changes", 15)?,
+            changes: Appended { insert: insert_into(connection, "changes", 15)?, next: rows::last_change(connection)? + 1 },
+            batches: insert_into(connection, "batches", 7)?,
             originals: Appended::prepare(connection, "originals", 5)?,
             extras: Appended::prepare(connection, "extras", 5)?,
             failures: Appended::prepare(connection, "failures", 6)?,
@@ -87,6 +91,7 @@ impl<'c> Notes<'c> {
     pub(crate) fn add(&mut self, note: &Note) -> Result<()> {
         match note {
             Note::Change(change) => self.change(change),
+            Note::Batch(batch) => self.batch(batch),
             Note::Wait { table, key, size, identity } => self.wait(*table, key, *size, identity),
             Note::Failure(failure) => self.failure(failure),
             Note::Quarantine { key, kind } => {
@@ -143,6 +148,24 @@ impl<'c> Notes<'c> {
             Cell::Text(known.original.name()),
         ];
         write(&mut self.changes.insert, "changes", &cells, &mut self.buffer)
+    }
+
+    /// A batch takes as many row numbers as it has records: each of them is a change.
+    fn batch(&mut self, batch: &Batch) -> Result<()> {
+        let Some(first) = batch.first() else { return Ok(()) };
+        let row = self.changes.next;
+        self.changes.next += i64::from(batch.len());
+        self.texts.known_at.clear();
+        write_time(&mut self.texts.known_at, batch.known_at());
+        let cells = [
+            Cell::Number(row),
+            batch.len().into(),
+            first.as_bytes().into(),
+            Cell::Text(&self.texts.known_at),
+            Cell::Text(batch.run()),
+            batch.bytes().into(),
+        ];
+        write(&mut self.batches, "batches", &cells, &mut self.buffer)
     }
 
     fn bare_change(&mut self, row: Cell<'_>, kind: &str, key: &Key) -> Result<()> {

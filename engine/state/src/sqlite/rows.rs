@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use brigade_core::digest::Sum;
-use brigade_core::known::Original;
+use brigade_core::known::{Batch, Original};
 use brigade_core::parts::Part;
 use brigade_core::report::FailureRecord;
 use brigade_core::{Algorithm, Change, Digests, Identity, Key, Known, Proof};
@@ -18,6 +18,18 @@ use crate::sqlite::notes::STATUSES;
 /// Changes sorted by key, and those of one key by row. SQLite sorts what does not fit its cache in a temporary file.
 pub(crate) const CHANGES_IN_ORDER: &str = "SELECT row, kind, key, size, source, target, crc32c, crc64nvme, md5, proof, source_modified, \
      known_at, run, original, checksum FROM changes ORDER BY key, row";
+
+/// Batches by their first key, and those of one first key by row.
+pub(crate) const BATCHES_IN_ORDER: &str = "SELECT row, first FROM batches ORDER BY first, row";
+
+/// One batch by its row.
+pub(crate) const BATCH: &str = "SELECT row, count, first, known_at, run, records, checksum FROM batches WHERE row = ?1";
+
+/// The last number that a change has, alone or in a batch; 0 where there is none.
+pub(crate) fn last_change(connection: &Connection) -> rusqlite::Result<i64> {
+    let sql = "SELECT max((SELECT coalesce(max(row), 0) FROM changes), (SELECT coalesce(max(row + count - 1), 0) FROM batches))";
+    connection.query_row(sql, [], |row| row.get(0))
+}
 
 pub(crate) fn count(connection: &Connection, table: &str) -> Result<u64, Fault> {
     let rows: i64 = connection.prepare_cached(&format!("SELECT count(*) FROM {table}"))?.query_row([], |row| row.get(0))?;
@@ -138,6 +150,12 @@ pub(crate) fn change(row: &Row<'_>) -> Result<(i64, Change), Fault> {
         other => return Err(Fault::Damaged(format!("no change is called {other:?}"))),
     };
     Ok((number.number()?, change))
+}
+
+/// The row of [`BATCH`].
+pub(crate) fn known_batch(row: &Row<'_>) -> Result<Batch, Fault> {
+    let [_, count, first, known_at, run, records] = read(row, "batches")?;
+    Ok(Batch::written(Arc::from(run.text()?), time(known_at)?, Key::new(first.bytes()?), small(count)?, records.bytes()?.to_vec()))
 }
 
 /// Reads every row that carries a checksum and that the next run reads without asking twice.

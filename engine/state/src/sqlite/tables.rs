@@ -1,4 +1,4 @@
-//! The tables of `brigade.journal/1`, and the settings of the connections that use them.
+//! The tables of `brigade.journal/2`, and the settings of the connections that use them.
 //!
 //! Tables that get a row per object are appended to by row number: that costs a microsecond where a table keyed by object name
 //! costs fifteen. Keyed tables are those that stay small (quarantine, cursors) or get a row per part.
@@ -9,10 +9,10 @@ use rusqlite::{Connection, OpenFlags, Result};
 use crate::sqlite::limits::{BUSY_MS_MAX, CACHE_KIB, PAGE_BYTES, SORT_CACHE_KIB, WAL_BYTES_KEPT, WAL_PAGES_MAX};
 
 /// Name and version of the file's shape.
-pub(crate) const SCHEMA: &str = "brigade.journal/1";
+pub(crate) const SCHEMA: &str = "brigade.journal/2";
 
 /// Every table by its name, with the statement that makes it.
-pub(crate) const TABLES: [(&str, &str); 10] = [
+pub(crate) const TABLES: [(&str, &str); 11] = [
     ("meta", "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID"),
     (
         "runs",
@@ -24,6 +24,11 @@ pub(crate) const TABLES: [(&str, &str); 10] = [
         "CREATE TABLE changes (row INTEGER PRIMARY KEY, kind TEXT NOT NULL, key BLOB NOT NULL, size INTEGER, source TEXT, \
          target TEXT, crc32c INTEGER, crc64nvme INTEGER, md5 BLOB, proof TEXT, source_modified TEXT, known_at TEXT, run TEXT, \
          original TEXT, checksum INTEGER NOT NULL) STRICT",
+    ),
+    (
+        "batches",
+        "CREATE TABLE batches (row INTEGER PRIMARY KEY, count INTEGER NOT NULL, first BLOB NOT NULL, known_at TEXT NOT NULL, \
+         run TEXT NOT NULL, records BLOB NOT NULL, checksum INTEGER NOT NULL) STRICT",
     ),
     (
         "originals",

@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use rusqlite::{Connection, Result};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use crate::journal::Note;
 use crate::sqlite::limits::{COMMIT_ROWS_MAX, COMMIT_WINDOW, QUEUE_NOTES_TAKEN};
@@ -17,8 +17,8 @@ use crate::sqlite::notes::Notes;
 
 /// What the thread can be asked.
 pub(crate) enum Command {
-    /// Write this down. Boxed, because it is moved from hand to hand several times.
-    Note(Box<Note>),
+    /// Write this down. Boxed, because it is moved from hand to hand several times. A batch brings its place among those that wait.
+    Note(Box<Note>, Option<OwnedSemaphorePermit>),
     /// Say when everything before this is durable.
     Flush(oneshot::Sender<()>),
     /// Do this after everything before it is durable.
@@ -73,7 +73,7 @@ fn serve_windows(connection: &Connection, commands: &mut Inbox, flushes: &mut Ve
         match question {
             Some(Command::Close(reply)) => return Ok(Some(reply)),
             Some(Command::Ask(ask)) => ask(connection),
-            Some(Command::Note(_) | Command::Flush(_)) | None => {}
+            Some(Command::Note(..) | Command::Flush(_)) | None => {}
         }
     }
     Ok(None)
@@ -94,12 +94,12 @@ fn fill_window(
     let mut behind = None;
     loop {
         match received {
-            Some(Command::Note(note)) => {
+            Some(Command::Note(note, _place)) => {
                 if rows == 0 {
                     connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
                 }
                 notes.add(&note)?;
-                rows += 1;
+                rows += rows_of(&note);
             }
             Some(Command::Flush(reply)) => {
                 flushes.push(reply);
@@ -117,10 +117,18 @@ fn fill_window(
         if let Some(left) = &mut behind {
             *left -= 1;
         }
-        if rows == COMMIT_ROWS_MAX || behind == Some(0) {
+        if rows >= COMMIT_ROWS_MAX || behind == Some(0) {
             return Ok(None);
         }
         received = commands.next();
+    }
+}
+
+/// Rows that a note counts as in its transaction: at least one, since it has opened that.
+fn rows_of(note: &Note) -> usize {
+    match note {
+        Note::Batch(batch) => usize::try_from(batch.len()).unwrap_or(usize::MAX).max(1),
+        _ => 1,
     }
 }
 

@@ -5,12 +5,17 @@ use std::sync::OnceLock;
 use proptest::prelude::*;
 
 use super::*;
+use brigade_core::known::Batch;
+use brigade_core::outcome::Pair;
 
 const UPLOADS: u64 = 4;
 const PARTS: u32 = 60;
 /// So many that most bytes of the file belong to a row, and a flip hits one.
 const CHANGES: u64 = 400;
 const QUARANTINED: [&str; 3] = ["q/1", "q/2", "q/3"];
+
+/// Records of one batch; there is one for as many changes.
+const BATCH: u64 = 20;
 
 /// A journal as a kill leaves it.
 struct Sample {
@@ -29,6 +34,21 @@ fn noted_change(number: u64) -> Change {
         5 => Change::OriginalDeleted(key),
         _ => Change::Set(known(key.as_bytes(), number)),
     }
+}
+
+/// Keys between those of the changes.
+fn noted_batch(number: u64) -> Batch {
+    let mut batch = Batch::new("a".into(), known(b"", 0).known_at);
+    for number in number..number + BATCH {
+        let known = known(&batch_key(number), number);
+        let pair = Pair { target: known.target, size: known.size, digests: known.digests, source_modified: known.source_modified };
+        batch.push(&known.key, &known.source, known.proof, &pair);
+    }
+    batch
+}
+
+fn batch_key(number: u64) -> Vec<u8> {
+    format!("key/{number:08}/in a batch").into_bytes()
 }
 
 /// One whose second half is in the WAL only; one of which the database has taken everything that is still in the WAL, so that
@@ -65,6 +85,9 @@ async fn write_samples(path: &Path) -> [Sample; 3] {
 async fn write_half(journal: &SqliteJournal, half: u64) {
     for number in (0..CHANGES).filter(|number| number * 2 / CHANGES == half) {
         journal.note(Note::Change(noted_change(number))).await.unwrap();
+        if number % BATCH == 0 {
+            journal.note(Note::Batch(noted_batch(number))).await.unwrap();
+        }
         journal.note(wait(Table::Originals, number)).await.unwrap();
     }
     for number in (1..=UPLOADS).filter(|number| number % 2 == half) {
@@ -144,10 +167,13 @@ fn reads_noted_changes_until_damage(path: &Path) -> bool {
     for change in SqliteJournal::changes(path).unwrap() {
         match change {
             Ok(change) => {
-                let number: u64 = change.key().as_str().unwrap().strip_prefix("key/").unwrap().parse().unwrap();
-                assert_eq!(change, noted_change(number));
-                assert!(last < Some(number), "{number} after {last:?}");
-                last = Some(number);
+                let key = change.key().as_str().unwrap().strip_prefix("key/").unwrap();
+                let (number, in_batch) = key.split_once('/').map_or((key, false), |(number, _)| (number, true));
+                let number = number.parse().unwrap();
+                let record = || Known { run: "a".into(), ..known(&batch_key(number), number) };
+                assert_eq!(change, if in_batch { Change::Set(record()) } else { noted_change(number) });
+                assert!(last < Some((number, in_batch)), "{number} after {last:?}");
+                last = Some((number, in_batch));
             }
             Err(StateError::Damaged { .. }) => return true,
             Err(error) => panic!("{error:?}"),
@@ -228,7 +254,7 @@ fn a_row_that_somebody_changed_is_damage() {
         ("UPDATE parts SET upload = 9 WHERE upload = 1", true),
         ("UPDATE quarantine SET key = x'00' WHERE key = CAST('q/1' AS BLOB)", true),
         ("UPDATE runs SET outcome = 'done'", true),
-        ("UPDATE meta SET value = 'brigade.journal/2'", true),
+        ("UPDATE meta SET value = 'brigade.journal/1'", true),
         ("DELETE FROM meta", true),
         ("ALTER TABLE changes ADD COLUMN more ANY", true),
         ("DROP TABLE cursors", true),
@@ -244,10 +270,15 @@ fn a_row_that_somebody_changed_is_damage() {
 #[test]
 fn changes_that_somebody_changed_moved_or_took_away_are_damage() {
     for statements in [
-        "UPDATE changes SET source = 'generation:77' WHERE row = 7",
-        "UPDATE changes SET row = row + 1000 WHERE row = 400",
+        "UPDATE changes SET source = 'generation:77' WHERE row = (SELECT min(row) + 30 FROM changes)",
+        "UPDATE changes SET row = row + 1000 WHERE row = (SELECT max(row) FROM changes)",
         "UPDATE changes SET original = 'deleted' WHERE row = 1",
-        "DELETE FROM changes WHERE row = 30",
+        "DELETE FROM changes WHERE row = (SELECT min(row) + 30 FROM changes)",
+        "DELETE FROM batches WHERE row = (SELECT min(row) FROM batches)",
+        "UPDATE batches SET first = x'00' WHERE row = (SELECT max(row) FROM batches)",
+        "UPDATE batches SET records = zeroblob(length(records))",
+        "UPDATE batches SET count = count - 1, row = row + 1 WHERE row = (SELECT max(row) FROM batches)",
+        "DROP TABLE batches",
         "DROP TABLE changes",
     ] {
         let directory = tempfile::tempdir().unwrap();

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use brigade_core::identity::FileStamp;
+use brigade_core::known::Batch;
+use brigade_core::outcome::Pair;
 use proptest::prelude::*;
 
 use super::*;
@@ -58,6 +60,27 @@ fn some_changes() -> impl Strategy<Value = Change> {
     prop_oneof![3 => records().prop_map(Change::Set), 1 => keys().prop_map(Change::Gone), 1 => keys().prop_map(Change::OriginalDeleted)]
 }
 
+/// Their keys meet those of others, and of each other.
+fn some_batches() -> impl Strategy<Value = Batch> {
+    (any::<String>(), times(), proptest::collection::vec(records(), 0..6)).prop_map(|(run, known_at, records)| {
+        let mut batch = Batch::new(run.into(), known_at);
+        let sorted: BTreeMap<Key, Known> = records.into_iter().map(|known| (known.key.clone(), known)).collect();
+        for (key, known) in sorted {
+            let pair = Pair { target: known.target, size: known.size, digests: known.digests, source_modified: known.source_modified };
+            batch.push(&key, &known.source, known.proof, &pair);
+        }
+        batch
+    })
+}
+
+fn changes_of(note: Note) -> Vec<Change> {
+    match note {
+        Note::Change(change) => vec![change],
+        Note::Batch(batch) => batch.into_iter().map(|known| Change::Set(known.unwrap())).collect(),
+        _ => Vec::new(),
+    }
+}
+
 fn some_uploads() -> impl Strategy<Value = OpenUpload> {
     (keys(), any::<(String, Option<String>, String)>(), identities(), any::<(u64, u64)>()).prop_map(
         |(key, (id, staging, spec), source, (size, part_bytes))| OpenUpload { number: 0, key, id, staging, source, size, part_bytes, spec },
@@ -77,16 +100,21 @@ proptest! {
     #[test]
     fn what_is_noted_comes_back(
         changes in proptest::collection::vec(some_changes(), 0..20),
+        batches in proptest::collection::vec((0..20_usize, some_batches()), 0..4),
         begun in some_uploads(),
         parts in proptest::collection::vec(some_parts(), 0..6),
     ) {
+        let mut notes: Vec<Note> = changes.into_iter().map(Note::Change).collect();
+        for (at, batch) in batches {
+            notes.insert(at.min(notes.len()), Note::Batch(batch));
+        }
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("journal.sqlite");
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let number = runtime.block_on(async {
             let journal = open(&path, "a");
-            for change in &changes {
-                journal.note(Note::Change(change.clone())).await.unwrap();
+            for note in &notes {
+                journal.note(note.clone()).await.unwrap();
             }
             let number = journal.next_upload();
             journal.note(Note::UploadBegun(OpenUpload { number, ..begun.clone() })).await.unwrap();
@@ -96,7 +124,7 @@ proptest! {
             journal.close().await;
             number
         });
-        let mut sorted = changes;
+        let mut sorted: Vec<Change> = notes.into_iter().flat_map(changes_of).collect();
         sorted.sort_by(|one, other| one.key().cmp(other.key()));
         prop_assert_eq!(all_changes(&path).unwrap(), sorted);
         let last_of_each: BTreeMap<u32, SentPart> = parts.into_iter().map(|part| (part.part.number, part)).collect();
