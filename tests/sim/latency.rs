@@ -32,8 +32,8 @@ use crate::steps::Steps;
 /// Of every request.
 const LATENCY: Duration = Duration::from_millis(50);
 
-/// What finding out may cost: three doublings, each seen over a few latencies, at both ends in turn.
-const FINDING_OUT: Duration = Duration::from_millis(1_500);
+/// What finding out may cost: two doublings, each seen over a few latencies, at both ends in turn.
+const FINDING_OUT: Duration = Duration::from_millis(1_000);
 
 /// Small objects.
 const OBJECTS: u64 = 10_000;

@@ -4,7 +4,7 @@
 use std::hint::black_box;
 
 use brigade_core::compare::{CompareMode, CompareRules, DigestSource, Purpose};
-use brigade_core::diff::{DiffRules, Existing, Extra, Next, Sorted, Trust, both, next, only_source, only_target};
+use brigade_core::diff::{DiffRules, Existing, Extra, Next, Sorted, Trust, Weighed, act, next, only_source, only_target, weigh};
 use brigade_core::digest::Sum;
 use brigade_core::limits::{PART_BYTES_DEFAULT, PART_BYTES_MAX, PART_BYTES_MIN, PARTS_MAX, PUT_BYTES_MAX, S3_OBJECT_BYTES_MAX};
 use brigade_core::parts::PartLimits;
@@ -62,24 +62,30 @@ fn entry(number: u64, size: u64) -> Entry {
 
 /// The join as the pipeline does it, order checks included. Gives the number of keys that are not simply kept.
 pub fn join(source: Vec<Entry>, target: Vec<Entry>, rules: &DiffRules) -> usize {
-    let (mut source, mut target) = (source.into_iter().peekable(), target.into_iter().peekable());
-    let (mut source_order, mut target_order) = (Sorted::default(), Sorted::default());
+    Sorted::default().check(&source).expect("it was made in order");
+    Sorted::default().check(&target).expect("it was made in order");
+    let (mut source, mut target) = (source.into_iter(), target.into_iter());
     let mut busy = 0;
     loop {
-        let action = match next(source.peek().map(|entry| &entry.key), target.peek().map(|entry| &entry.key)) {
-            Next::End => return busy,
-            Next::Source => only_source(take(&mut source, &mut source_order), rules),
-            Next::Target => only_target(take(&mut target, &mut target_order), rules),
-            Next::Both => both(take(&mut source, &mut source_order), take(&mut target, &mut target_order), None, Trust::Usual, rules),
+        let (ours, theirs) = (source.as_slice().first(), target.as_slice().first());
+        let action = match (next(ours.map(|entry| &entry.key), theirs.map(|entry| &entry.key)), ours, theirs) {
+            (Next::Both, Some(ours), Some(theirs)) => match black_box(weigh(ours, theirs, None, Trust::Usual, rules)) {
+                Weighed::Keep(_) => {
+                    drop((source.next(), target.next()));
+                    continue;
+                }
+                weighed => act(weighed, took(&mut source), took(&mut target), None, rules),
+            },
+            (Next::Source, ..) => only_source(took(&mut source), rules),
+            (Next::Target, ..) => only_target(took(&mut target), rules),
+            _ => return busy,
         };
         busy += usize::from(!matches!(black_box(action), Action::Keep { .. }));
     }
 }
 
-fn take(side: &mut impl Iterator<Item = Entry>, order: &mut Sorted) -> Entry {
-    let entry = side.next().expect("it was peeked");
-    order.check(&entry.key).expect("it was made in order");
-    entry
+fn took(side: &mut impl Iterator<Item = Entry>) -> Entry {
+    side.next().expect("it was looked at")
 }
 
 /// Keys of which most come to the end of [`RULES`].

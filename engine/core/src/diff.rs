@@ -6,7 +6,7 @@
 use std::cmp::Ordering;
 
 use crate::action::{Action, CopyReason};
-use crate::compare::{CompareMode, CompareRules, Comparison, Purpose, compare};
+use crate::compare::{CompareMode, CompareRules, Comparison, Purpose, SameBy, compare};
 use crate::entry::Availability;
 use crate::{Entry, ErrorKind, Key, KeyRules, Known};
 
@@ -111,14 +111,38 @@ pub fn only_target(target: Entry, rules: &DiffRules) -> Action {
     }
 }
 
+/// What the listings, and what earlier runs left known, say of a key that both sides have.
+pub fn weigh(source: &Entry, target: &Entry, known: Option<&Known>, trust: Trust, rules: &DiffRules) -> Weighed {
+    if rules.existing == Existing::Ignore {
+        return Weighed::Keep(None);
+    }
+    match compare(source, target, known, &rules.of(trust)) {
+        Comparison::Same(same) => Weighed::Keep(Some(same)),
+        comparison => Weighed::Act(comparison),
+    }
+}
+
+/// See [`weigh`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Weighed {
+    /// The target has it already; how that is known, where somebody looked.
+    Keep(Option<SameBy>),
+    /// It is not known to be the same.
+    Act(Comparison),
+}
+
 /// The action for a key that both sides have. `known` is what earlier runs left of it.
 pub fn both(source: Entry, target: Entry, known: Option<Known>, trust: Trust, rules: &DiffRules) -> Action {
-    if rules.existing == Existing::Ignore {
-        return Action::Keep { source, target, same: None };
-    }
-    match compare(&source, &target, known.as_ref(), &rules.of(trust)) {
-        Comparison::Ask => Action::Ask { source, target, known: known.map(Box::new) },
-        comparison => decided(comparison, source, target, rules),
+    let weighed = weigh(&source, &target, known.as_ref(), trust, rules);
+    act(weighed, source, target, known, rules)
+}
+
+/// Turns what was weighed into an action.
+pub fn act(weighed: Weighed, source: Entry, target: Entry, known: Option<Known>, rules: &DiffRules) -> Action {
+    match weighed {
+        Weighed::Keep(same) => Action::Keep { source, target, same },
+        Weighed::Act(Comparison::Ask) => Action::Ask { source, target, known: known.map(Box::new) },
+        Weighed::Act(comparison) => decided(comparison, source, target, rules),
     }
 }
 
@@ -164,14 +188,16 @@ fn unfit(key: &Key, rules: &DiffRules) -> Option<&'static str> {
 pub struct Sorted(Option<Key>);
 
 impl Sorted {
-    /// Takes the next key; an error names the two keys that are out of order.
-    pub fn check(&mut self, key: &Key) -> Result<(), String> {
-        if let Some(last) = &self.0
-            && key <= last
-        {
-            return Err(format!("the listing is out of order: `{key}` came after `{last}`"));
+    /// Takes the next page; an error names the two keys that are out of order.
+    pub fn check(&mut self, page: &[Entry]) -> Result<(), String> {
+        let mut last = self.0.as_ref();
+        for Entry { key, .. } in page {
+            if let Some(last) = last.filter(|last| key <= last) {
+                return Err(format!("the listing is out of order: `{key}` came after `{last}`"));
+            }
+            last = Some(key);
         }
-        self.0 = Some(key.clone());
+        self.0 = last.cloned();
         Ok(())
     }
 }
@@ -282,9 +308,11 @@ mod tests {
     #[test]
     fn p03_a_listing_out_of_order_is_noticed() {
         let mut sorted = Sorted::default();
-        assert!(sorted.check(&Key::from("a")).is_ok());
-        assert!(sorted.check(&Key::from("b")).is_ok());
-        assert!(sorted.check(&Key::from("b")).is_err());
-        assert!(sorted.check(&Key::from("a")).is_err());
+        assert!(sorted.check(&[entry("a", 1), entry("b", 1)]).is_ok());
+        assert!(sorted.check(&[]).is_ok());
+        assert!(sorted.check(&[entry("b", 1)]).is_err());
+        assert!(sorted.check(&[entry("a", 1), entry("c", 1)]).is_err());
+        assert!(sorted.check(&[entry("c", 1), entry("e", 1), entry("d", 1)]).is_err());
+        assert!(sorted.check(&[entry("c", 1)]).is_ok(), "a page that was refused was not taken");
     }
 }

@@ -100,7 +100,10 @@ impl Filter {
     pub fn includes_key(&self, key: &[u8]) -> bool {
         match &self.listed {
             Some(listed) => listed.contains(key),
-            None => self.hidden_directory(key).is_none() && self.files.verdict(&remote::spell(key)) != Verdict::Exclude,
+            None => {
+                let included = self.files.includes_all() || self.files.verdict(&remote::spell(key)) != Verdict::Exclude;
+                included && self.hidden_directory(key).is_none()
+            }
         }
     }
 

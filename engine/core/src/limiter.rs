@@ -82,6 +82,13 @@ pub enum AtOnce {
     /// Found by trying, up to a limit of its own.
     #[default]
     Auto,
+    /// The same, from this many and up to a limit that is given.
+    From {
+        /// Where it begins.
+        start: usize,
+        /// Never more.
+        most: usize,
+    },
     /// Never more than this, of all classes together.
     Fixed(usize),
 }

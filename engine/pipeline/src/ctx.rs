@@ -9,6 +9,7 @@ use brigade_core::job::{Effect, Job, Mode};
 use brigade_core::outcome::Failure;
 use brigade_core::verdict::{Operation, Verdict, judge};
 use brigade_state::{Baseline, Journal, Note, StateError};
+use brigade_store::layers::limit::Limiter;
 use brigade_store::{Facts, Source, StoreError, Target};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
@@ -31,6 +32,8 @@ pub struct Ctx {
     pub target_facts: Facts,
     /// The byte budget.
     pub budget: Budget,
+    /// How many parts of large objects are under way at once: learned, so that no more memory is used than brings something.
+    pub parts: Limiter,
     /// Where slow digests are computed.
     pub cpu: CpuLane,
     /// Who is told.

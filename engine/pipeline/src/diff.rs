@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use brigade_core::diff::{DiffRules, Next, both, next, only_source, only_target};
+use brigade_core::diff::{DiffRules, Next, Weighed, act, next, only_source, only_target, weigh};
 use brigade_core::known::{Change, Original};
 use brigade_core::{Action, Entry, Key, Known, Outcome, Shard};
 use brigade_state::{KnownPages, Note};
@@ -23,6 +23,9 @@ struct Entries {
     /// How many entries of the page are left and lie in the shard.
     left: usize,
     rest: Rest,
+    /// The last of them, and the last one of the pages before.
+    last: Option<Key>,
+    before: Option<Key>,
 }
 
 /// Whether pages may follow the one at hand.
@@ -32,16 +35,9 @@ enum Rest {
     None,
 }
 
-/// Whether what is at hand has changed.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Filled {
-    Same,
-    Anew,
-}
-
 impl Entries {
     fn new(pages: Receiver<Vec<Entry>>) -> Self {
-        Self { pages, page: Vec::new().into_iter(), left: 0, rest: Rest::Some }
+        Self { pages, page: Vec::new().into_iter(), left: 0, rest: Rest::Some, last: None, before: None }
     }
 
     /// Whether another page has to come before the join can go on.
@@ -50,30 +46,46 @@ impl Entries {
     }
 
     /// Makes the next entry ready, where there is one.
-    async fn fill(&mut self) -> Filled {
+    async fn fill(&mut self) {
         if !self.is_behind() {
-            return Filled::Same;
+            return;
         }
         match self.pages.recv().await {
-            Some(page) => (self.left, self.page) = (page.len(), page.into_iter()),
+            Some(page) => {
+                self.before = self.last.take();
+                self.last = page.last().map(|entry| entry.key.clone());
+                (self.left, self.page) = (page.len(), page.into_iter());
+            }
             None => self.rest = Rest::None,
         }
-        Filled::Anew
+    }
+
+    fn head(&self) -> Option<&Entry> {
+        self.page.as_slice()[..self.left].first()
     }
 
     fn key(&self) -> Option<&Key> {
-        self.page.as_slice()[..self.left].first().map(|entry| &entry.key)
+        self.head().map(|entry| &entry.key)
     }
 
     /// The last key at hand.
     fn last(&self) -> Option<&Key> {
-        self.page.as_slice()[..self.left].last().map(|entry| &entry.key)
+        self.last.as_ref().filter(|_| self.left > 0)
+    }
+
+    /// The last key of this side that the join took, where none is at hand.
+    fn passed(&self) -> Option<&Key> {
+        self.last.as_ref().filter(|_| self.left == 0)
     }
 
     /// The shard ends here: what is at hand beyond it is another's, and no page that follows matters.
     fn end_at(&mut self, through: &Key) {
         let inside = self.page.as_slice()[..self.left].partition_point(|entry| entry.key <= *through);
         if inside < self.left {
+            self.last = match inside.checked_sub(1) {
+                Some(last) => Some(self.page.as_slice()[last].key.clone()),
+                None => self.before.take(),
+            };
             (self.left, self.rest) = (inside, Rest::None);
         }
     }
@@ -82,12 +94,17 @@ impl Entries {
         self.left -= 1;
         self.page.next().expect("the join saw this entry")
     }
+
+    /// Goes on behind the next entry.
+    fn pass(&mut self) {
+        drop(self.take());
+    }
 }
 
 /// What is known of the shard's keys, read beside the listings.
 struct Records {
     pages: Option<Box<dyn KnownPages>>,
-    page: std::iter::Peekable<std::vec::IntoIter<Known>>,
+    page: std::vec::IntoIter<Known>,
     /// Where the shard ends, once that is certain.
     through: Option<Key>,
 }
@@ -95,12 +112,17 @@ struct Records {
 impl Records {
     fn new(shard: &Shard, cx: &Ctx) -> Self {
         let pages = cx.baseline.as_ref().map(|baseline| baseline.read(shard.range.after.as_ref()));
-        Self { pages, page: Vec::new().into_iter().peekable(), through: None }
+        Self { pages, page: Vec::new().into_iter(), through: None }
+    }
+
+    /// Whether there may be records still.
+    fn are_left(&self) -> bool {
+        self.pages.is_some() || !self.page.as_slice().is_empty()
     }
 
     /// The next record's key, where there is one. Records that cannot be read any more only cost time: they count as ended.
     async fn peek(&mut self) -> Option<&Key> {
-        while self.page.peek().is_none() {
+        while self.page.as_slice().is_empty() {
             let next = match self.pages.as_mut()?.next().await {
                 Ok(Some(page)) => Some(page),
                 Ok(None) => None,
@@ -110,12 +132,12 @@ impl Records {
                 }
             };
             match next {
-                Some(page) => self.page = page.into_iter().peekable(),
+                Some(page) => self.page = page.into_iter(),
                 None => self.pages = None,
             }
         }
         let through = self.through.as_ref();
-        self.page.peek().map(|known| &known.key).filter(|key| through.is_none_or(|through| key <= &through))
+        self.page.as_slice().first().map(|known| &known.key).filter(|key| through.is_none_or(|through| key <= &through))
     }
 
     fn take(&mut self) -> Known {
@@ -158,6 +180,14 @@ struct Decided<'a> {
 }
 
 impl Decided<'_> {
+    /// Takes the outcome of a key that both sides have alike.
+    async fn keep(&mut self, outcome: Outcome) {
+        self.held.push(outcome);
+        if self.held.len() >= OUTCOMES_HELD_MAX {
+            self.record().await;
+        }
+    }
+
     async fn take(&mut self, action: Action) -> Result<(), Gone> {
         self.outlet.lanes.take(action, &mut self.held).await?;
         if self.held.len() >= OUTCOMES_HELD_MAX {
@@ -202,10 +232,10 @@ async fn join(
     let mut joined = Joined::default();
     loop {
         if source.is_behind() || target.is_behind() {
+            position.set([source.passed(), target.passed()].into_iter().flatten().max());
             // Nothing waits for the next page.
             decided.record().await;
-        }
-        if tokio::join!(source.fill(), target.fill()) != (Filled::Same, Filled::Same) {
+            tokio::join!(source.fill(), target.fill());
             reserve((shard, queue), &mut source, &mut target);
         }
         let turn = next(source.key(), target.key());
@@ -214,6 +244,7 @@ async fn join(
             Next::End if cx.stop.is_cancelled() => return joined,
             Next::End => {
                 let range = queue.seal(shard.id);
+                position.set([source.passed(), target.passed()].into_iter().flatten().max());
                 if position.get().is_some_and(|last| range.is_past(&last)) {
                     contradiction("a shard decided a key beyond its end", cx);
                     return joined;
@@ -221,28 +252,64 @@ async fn join(
                 records.through = range.through;
                 None
             }
-            Next::Source | Next::Both => source.key().cloned(),
-            Next::Target => target.key().cloned(),
+            Next::Source | Next::Both => source.key(),
+            Next::Target => target.key(),
         };
-        let known = known_of(&mut records, key.as_ref(), turn, &mut joined, cx).await;
-        let Some(key) = key else { return joined };
-        position.set(&key);
+        let known = match records.are_left() {
+            true => known_of(&mut records, key, turn, &mut joined, cx).await,
+            false => None,
+        };
         let action = match turn {
             Next::End => return joined,
             Next::Source => Some(source.take()).filter(|entry| in_size_and_age(entry, cx)).map(|entry| only_source(entry, rules)),
             Next::Target => Some(target.take())
                 .filter(|entry| cx.job.delete_excluded || in_size_and_age(entry, cx))
                 .map(|entry| only_target(entry, rules)),
-            Next::Both => {
-                let (source, target) = (source.take(), target.take());
-                in_size_and_age(&source, cx).then(|| both(source, target, known, cx.suspects.trust(&key), rules))
-            }
+            Next::Both => match pair(&mut source, &mut target, known, rules, decided.outlet, cx) {
+                Paired::Hidden => None,
+                Paired::Act(action) => Some(action),
+                Paired::Kept(outcome) => {
+                    joined.target_listed += 1;
+                    decided.keep(outcome).await;
+                    continue;
+                }
+            },
         };
         let Some(action) = action else { continue };
         joined.target_listed += u64::from(matches!(turn, Next::Target | Next::Both));
         if decided.take(action).await.is_err() {
             return joined;
         }
+    }
+}
+
+/// What becomes of a key that both sides have.
+enum Paired {
+    /// It does not take part.
+    Hidden,
+    /// They are alike: it is decided, and neither entry was moved.
+    Kept(Outcome),
+    /// It needs more than a look.
+    Act(Action),
+}
+
+fn pair(source: &mut Entries, target: &mut Entries, known: Option<Known>, rules: &DiffRules, outlet: &Outlet, cx: &Ctx) -> Paired {
+    let (ours, theirs) = source.head().zip(target.head()).expect("the join saw both");
+    if !in_size_and_age(ours, cx) {
+        (source.pass(), target.pass());
+        return Paired::Hidden;
+    }
+    let weighed = weigh(ours, theirs, known.as_ref(), cx.suspects.trust(&ours.key), rules);
+    let kept = match weighed {
+        Weighed::Keep(same) => outlet.lanes.keep(ours, theirs, same),
+        Weighed::Act(_) => None,
+    };
+    match kept {
+        Some(outcome) => {
+            (source.pass(), target.pass());
+            Paired::Kept(outcome)
+        }
+        None => Paired::Act(act(weighed, source.take(), target.take(), known, rules)),
     }
 }
 

@@ -36,6 +36,10 @@ pub const LARGE_OBJECTS_MAX: usize = 8;
 /// Parts of one large object that are under way at once.
 pub const PARTS_AT_ONCE_MAX: usize = 16;
 
+/// Parts of all large objects together that are under way at first: with the default part size 32 MiB, which keeps two cores busy.
+/// More are tried as long as they bring more.
+pub const PARTS_START: usize = 4;
+
 /// Delete calls that are under way at once.
 pub const DELETES_AT_ONCE_MAX: usize = 4;
 

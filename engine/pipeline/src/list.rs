@@ -72,9 +72,7 @@ async fn pages(
             queue.side_ended(shard.id, side);
             return Ok(ListingEnd::Complete);
         };
-        for entry in &entries {
-            sorted.check(&entry.key).map_err(|message| StoreError::new(ErrorKind::Protocol, message))?;
-        }
+        sorted.check(&entries).map_err(|message| StoreError::new(ErrorKind::Protocol, message))?;
         let goes_on = queue.arrived(shard.id, side, &mut entries, asked.elapsed());
         cx.observer.observe(&Event::Listed(side, entries.len()));
         entries.retain(|entry| takes_part(entry, side, cx));

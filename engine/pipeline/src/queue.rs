@@ -21,9 +21,11 @@ use crate::limits::{PAGE_CPU_TIME, RUNNERS_MIN};
 pub struct Position(Mutex<Option<Key>>);
 
 impl Position {
-    /// The join has come to this key.
-    pub fn set(&self, key: &Key) {
-        *self.0.lock() = Some(key.clone());
+    /// The join has come to this key, where it has come to any.
+    pub fn set(&self, key: Option<&Key>) {
+        if let Some(key) = key {
+            *self.0.lock() = Some(key.clone());
+        }
     }
 
     /// Where the join is.

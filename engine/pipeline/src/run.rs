@@ -8,10 +8,12 @@ use brigade_core::diff::{DiffRules, Extra};
 use brigade_core::event::{Event, Observer, Phase, Side};
 use brigade_core::job::{Effect, Job, Mode};
 use brigade_core::known::Ending;
+use brigade_core::limiter::AtOnce;
 use brigade_core::report::RunOutcome;
 use brigade_core::shard::DivisionLimits;
 use brigade_state::journal::Table;
 use brigade_state::{Baseline, Journal, StateError};
+use brigade_store::layers::limit::{Limiter, Limits};
 use brigade_store::{Delete, Facts, Honoured, ProbeFor, Source, Target};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
@@ -24,6 +26,7 @@ use crate::delete::{Deletes, delete, waiting};
 use crate::diff::Joined;
 use crate::forecast::cannot_carry;
 use crate::guards::{CleanRun, NotClean, Tally, refuses_migration};
+use crate::limits::{LARGE_OBJECTS_MAX, PARTS_AT_ONCE_MAX, PARTS_START};
 use crate::list::ListingEnd;
 use crate::memory::Budget;
 use crate::past::{Resumable, Resume, Retried, Suspects, upload_of};
@@ -120,6 +123,7 @@ pub async fn run(run: Run, ends: Ends) -> Finished {
     };
     let cx = Arc::new(Ctx {
         budget: Budget::new(run.job.memory_bytes),
+        parts: Limiter::new(Limits::at_once(AtOnce::From { start: PARTS_START, most: LARGE_OBJECTS_MAX * PARTS_AT_ONCE_MAX })),
         job: fitted(run.job, &target_facts),
         source: ends.source,
         target: ends.target,

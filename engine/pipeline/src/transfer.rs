@@ -52,6 +52,15 @@ impl Lanes {
         (Self { small, large, cx: cx.clone() }, workers)
     }
 
+    /// The outcome of a key that both sides have alike, where that needs no request.
+    pub fn keep(&self, source: &Entry, target: &Entry, same: Option<SameBy>) -> Option<Outcome> {
+        let cx = &*self.cx;
+        if cx.job.mode == Mode::Check {
+            return None;
+        }
+        cx.retried.take(&source.key, &source.identity).or_else(|| Some(keep(source, target, same, cx)))
+    }
+
     /// Hands an action to a worker; one that needs none is added to `decided`. Every action becomes exactly one outcome (p09).
     pub async fn take(&self, action: Action, decided: &mut Vec<Outcome>) -> std::result::Result<(), Gone> {
         if let Some(outcome) = retried(&action, &self.cx) {
@@ -111,8 +120,7 @@ fn without_bytes(action: Action, cx: &Ctx) -> Outcome {
     match action {
         Action::Copy { source, replaces, reason } if check => check::difference(&source, replaces.is_some(), reason),
         Action::Copy { source, reason, .. } => outcome(&source, Done::Planned { what: Planned::Copy, why: reason.name() }),
-        Action::Keep { source, .. } if dry => outcome(&source, Done::Planned { what: Planned::Keep, why: "the same" }),
-        Action::Keep { source, target, same } => kept(&source, &target, same, cx),
+        Action::Keep { source, target, same } => keep(&source, &target, same, cx),
         Action::Leave { target } if check => check::only_in_target(&target, cx),
         Action::Leave { target } => outcome(&target, Done::Left),
         Action::Remove { target } if dry => outcome(&target, Done::Planned { what: Planned::DeleteTarget, why: "not in the source" }),
@@ -130,7 +138,10 @@ fn without_bytes(action: Action, cx: &Ctx) -> Outcome {
 }
 
 /// The outcome of a key that the target has already. How it was found out is news, unless an earlier run left it known.
-fn kept(source: &Entry, target: &Entry, same: Option<SameBy>, cx: &Ctx) -> Outcome {
+fn keep(source: &Entry, target: &Entry, same: Option<SameBy>, cx: &Ctx) -> Outcome {
+    if cx.job.effect == Effect::Dry {
+        return outcome(source, Done::Planned { what: Planned::Keep, why: "the same" });
+    }
     let proof = same.and_then(SameBy::proof);
     if cx.job.mode == Mode::Migrate && !proof.is_some_and(Proof::allows_delete) {
         let message = "its copy was not compared by content, so the original stays".to_owned();

@@ -10,10 +10,12 @@ use std::collections::BTreeMap;
 use brigade_core::digest::{Agreement, Digests, Sum, Wanted};
 use brigade_core::event::Event;
 use brigade_core::job::Verify;
+use brigade_core::limiter::{Class, End};
 use brigade_core::outcome::Copied;
 use brigade_core::parts::{Part, ranges};
 use brigade_core::{Algorithm, Entry, ErrorKind, Identity};
 use brigade_state::{Note, OpenUpload, SentPart};
+use brigade_store::layers::limit::Permit;
 use brigade_store::{Complete, Head, PartReceipt, Piece, ProofSupport, ReadRequest, Result, StoreError, Upload, WriteSpec};
 use futures::{StreamExt, TryStreamExt};
 
@@ -34,8 +36,15 @@ struct Large<'a> {
     cx: &'a Ctx,
 }
 
+/// A part that was read, with what it holds: memory, and a place among the parts that are under way.
+struct Read<'a> {
+    piece: Piece,
+    held: Held,
+    place: Permit<'a>,
+}
+
 /// An upload that is under way, with what it takes to finish it.
-struct Going {
+struct Going<'a> {
     /// Its number in the journal.
     number: u64,
     upload: Upload,
@@ -46,7 +55,7 @@ struct Going {
     /// Parts that an earlier run sent, by number.
     sent: BTreeMap<u32, SentPart>,
     /// The first part, where it has been read to learn the source's facts.
-    first: Option<(Piece, Held)>,
+    first: Option<Read<'a>>,
 }
 
 /// Copies an object in parts and proves it. Where it fails for good, the upload is given up, so nothing half-done stays (p12);
@@ -80,9 +89,9 @@ pub(crate) async fn give_up(cx: &Ctx, number: u64, upload: &Upload) {
     }
 }
 
-impl Large<'_> {
+impl<'a> Large<'a> {
     /// Finishes an upload, and tells the journal what became of it.
-    async fn conclude(&self, going: Going) -> Result<Copied> {
+    async fn conclude(&self, going: Going<'_>) -> Result<Copied> {
         let (cx, number, upload) = (self.cx, going.number, going.upload.clone());
         let copied = self.finish(going).await;
         match &copied {
@@ -94,11 +103,11 @@ impl Large<'_> {
     }
 
     /// Begins a fresh upload with what the first part shows of the source.
-    async fn begin(&self, replaces: Option<&Identity>) -> Result<Going> {
+    async fn begin(&self, replaces: Option<&Identity>) -> Result<Going<'a>> {
         let (entry, cx) = (self.entry, self.cx);
         let first_part = ranges(entry.size, self.part_bytes).next().expect("an object in parts has a first part");
-        let (first, held) = self.read(first_part).await?;
-        let head = completed(&first.head, entry);
+        let Some(first) = self.fetch(first_part).await? else { return Err(stopped()) };
+        let head = completed(&first.piece.head, entry);
         let (spec, dropped) = self.spec(&head, replaces).await?;
         let upload = cx.target.create(&entry.key, entry.size, &spec).await?;
         let number = cx.journal.next_upload();
@@ -115,7 +124,7 @@ impl Large<'_> {
             }))
             .await;
         }
-        Ok(Going { number, upload, head, spec, dropped, sent: BTreeMap::new(), first: Some((first, held)) })
+        Ok(Going { number, upload, head, spec, dropped, sent: BTreeMap::new(), first: Some(first) })
     }
 
     /// The source's facts as a read of its bytes shows them, at the cost of one byte.
@@ -138,7 +147,7 @@ impl Large<'_> {
     }
 
     /// Sends what is missing, publishes and proves.
-    async fn finish(&self, mut going: Going) -> Result<Copied> {
+    async fn finish(&self, mut going: Going<'_>) -> Result<Copied> {
         let (parts, expected, source_proof) = self.send_all(&mut going).await?;
         // From here on the object may become visible: what it takes to recognise it as ours must be durable first.
         self.cx.journal.flush().await.map_err(|error| {
@@ -164,7 +173,7 @@ impl Large<'_> {
 
     /// Sends every part that is missing and compares the whole with what the source stores, before anything becomes visible.
     /// When the run is stopped, parts under way are finished and no other is begun, also none that waits for memory.
-    async fn send_all(&self, going: &mut Going) -> Result<(Vec<PartReceipt>, Expected, Option<Algorithm>)> {
+    async fn send_all(&self, going: &mut Going<'_>) -> Result<(Vec<PartReceipt>, Expected, Option<Algorithm>)> {
         let chain = self.md5_chain(&going.head);
         let mut first = going.first.take();
         let going = &*going;
@@ -182,7 +191,7 @@ impl Large<'_> {
         let parts = futures::stream::iter(parts).buffer_unordered(PARTS_AT_ONCE_MAX);
         let mut sent: Vec<SentPart> = parts.try_filter_map(|sent| std::future::ready(Ok(sent))).try_collect().await?;
         if sent.len() != usize::try_from(self.count).unwrap_or(usize::MAX) {
-            return Err(StoreError::new(ErrorKind::Cancelled, "the run was stopped before every part was sent"));
+            return Err(stopped());
         }
         sent.sort_unstable_by_key(|sent| sent.part.number);
         let mut expected = self.expected(&sent);
@@ -201,19 +210,29 @@ impl Large<'_> {
         Expected { sum, digests: sum.digests(), by_parts }
     }
 
+    /// Reads a part that is to be sent; `None` where the run was stopped while it waited. Memory comes first: whoever has a place
+    /// among the parts under way waits for no other part.
+    async fn fetch(&self, part: Part) -> Result<Option<Read<'a>>> {
+        let cx = self.cx;
+        let held = cx.budget.claim(part.size).await;
+        let place = cx.parts.acquire(Class::Write, 0).await;
+        if cx.stop.is_cancelled() {
+            return Ok(None);
+        }
+        Ok(Some(Read { piece: self.read_into(part).await?, held, place }))
+    }
+
     /// Sends one part; `None` where the run was stopped before it was begun.
-    async fn send(&self, going: &Going, part: Part, read: Option<(Piece, Held)>, chain: Option<&Md5Chain>) -> Result<Option<SentPart>> {
-        let (piece, held) = match read {
+    async fn send(&self, going: &Going<'_>, part: Part, read: Option<Read<'_>>, chain: Option<&Md5Chain>) -> Result<Option<SentPart>> {
+        let Read { piece, held, place } = match read {
             Some(read) => read,
-            None => {
-                let held = self.cx.budget.claim(part.size).await;
-                if self.cx.stop.is_cancelled() {
-                    return Ok(None);
-                }
-                (self.read_into(part).await?, held)
-            }
+            None => match self.fetch(part).await? {
+                Some(read) => read,
+                None => return Ok(None),
+            },
         };
         let receipt = self.cx.target.part(&going.upload, part, &piece.bytes, &piece.sum).await?;
+        place.end(End::Good(part.size));
         let proven = self.prove_part(&piece, &receipt).await?;
         let sent = SentPart { part, tag: receipt.tag, stored: receipt.digests, sum: piece.sum, proven };
         if self.cx.keeps_state() {
@@ -276,7 +295,7 @@ impl Large<'_> {
     }
 
     /// Makes the object visible and proves it.
-    async fn publish(&self, going: &Going, parts: &[PartReceipt], expected: Expected) -> Result<Copied> {
+    async fn publish(&self, going: &Going<'_>, parts: &[PartReceipt], expected: Expected) -> Result<Copied> {
         let complete = Complete { parts, sum: expected.sum, spec: &going.spec };
         let written = match self.cx.target.complete(&going.upload, &complete).await {
             Ok(written) => written,
@@ -298,6 +317,10 @@ impl Large<'_> {
             source_modified: None,
         })
     }
+}
+
+fn stopped() -> StoreError {
+    StoreError::new(ErrorKind::Cancelled, "the run was stopped before every part was sent")
 }
 
 /// What the store wants back at completion.

@@ -52,10 +52,11 @@ impl Pages for S3Pages {
             if next.is_some() && next == self.token {
                 return Err(protocol("ListObjectsV2: a page names itself as the next one"));
             }
-            let (listed, last, past) = self.check(page)?;
-            let entries = self.entries(listed).await?;
+            let last = self.check(&page)?;
+            let past = last.as_ref().is_some_and(|last| self.is_past(last));
+            let entries = self.entries(page.objects).await?;
             // Only now: after an error the same page is asked for again.
-            self.last = last;
+            self.last = last.or(self.last.take());
             self.done = past || next.is_none();
             self.token = next;
             if !entries.is_empty() {
@@ -83,39 +84,44 @@ impl S3Pages {
         inner.run(|link| async move { inner.hot.list(&link, query).await }).await
     }
 
-    /// What of a page lies in the range, with its last key, and whether the range ends in it.
-    #[expect(clippy::type_complexity, reason = "three facts of one page, used at once")]
-    fn check(&self, page: ListPage) -> Result<(Vec<(Key, Listed)>, Option<Key>, bool)> {
+    /// Holds a page to its order and its prefix; returns its last full key.
+    fn check(&self, page: &ListPage) -> Result<Option<Key>> {
         let prefix = self.inner.prefix.as_bytes();
-        let mut last = self.last.clone();
-        let mut kept = Vec::with_capacity(page.objects.len());
-        for listed in page.objects {
-            if last.as_ref().is_some_and(|last| *last >= listed.key) {
+        let mut last = self.last.as_ref();
+        for listed in &page.objects {
+            if last.is_some_and(|last| *last >= listed.key) {
                 return Err(protocol("ListObjectsV2: the keys are out of order"));
             }
-            last = Some(listed.key.clone());
-            let key = match listed.key.as_bytes().strip_prefix(prefix) {
-                Some(_) if prefix.is_empty() => listed.key.clone(),
-                Some(key) => Key::new(key),
-                None => return Err(protocol("ListObjectsV2: a key lies outside of the prefix")),
-            };
-            if self.range.is_past(&key) {
-                return Ok((kept, last, true));
+            if !listed.key.as_bytes().starts_with(prefix) {
+                return Err(protocol("ListObjectsV2: a key lies outside of the prefix"));
             }
-            if self.range.contains(&key) {
-                kept.push((key, listed));
-            }
+            last = Some(&listed.key);
         }
-        Ok((kept, last, false))
+        Ok(page.objects.last().map(|listed| listed.key.clone()))
     }
 
-    /// Some servers list no ETags: each object is asked for its own then, for without it nothing can be pinned.
-    async fn entries(&self, listed: Vec<(Key, Listed)>) -> Result<Vec<Entry>> {
-        if listed.iter().all(|(_, listed)| listed.etag.is_some()) {
-            return Ok(listed.into_iter().map(|(key, listed)| entry(key, listed)).collect());
+    /// The key below the location of a full one that was checked.
+    fn relative(&self, full: &Key) -> Key {
+        match self.inner.prefix.len() {
+            0 => full.clone(),
+            prefix => Key::new(&full.as_bytes()[prefix..]),
+        }
+    }
+
+    fn is_past(&self, full: &Key) -> bool {
+        self.range.through.is_some() && self.range.is_past(&self.relative(full))
+    }
+
+    /// What of a page lies in the range. Some servers list no ETags: each object is asked for its own then, for without it nothing
+    /// can be pinned.
+    async fn entries(&self, listed: Vec<Listed>) -> Result<Vec<Entry>> {
+        let has_etags = listed.iter().all(|listed| listed.etag.is_some());
+        let keyed = listed.into_iter().map(|listed| (self.relative(&listed.key), listed)).filter(|(key, _)| self.range.contains(key));
+        if has_etags {
+            return Ok(keyed.map(|(key, listed)| entry(key, listed)).collect());
         }
         let store = S3Store { inner: self.inner.clone() };
-        let asked = stream::iter(listed).map(|(key, listed)| {
+        let asked = stream::iter(keyed.collect::<Vec<_>>()).map(|(key, listed)| {
             let store = store.clone();
             async move { with_etag(&store, key, listed).await }
         });

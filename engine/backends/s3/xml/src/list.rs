@@ -199,7 +199,7 @@ impl Building {
     fn set(&mut self, field: Field, text: &str, classes: &mut Classes) -> Result<(), XmlError> {
         match field {
             Field::Size => self.size = Some(text.trim().parse().map_err(|_| XmlError::Element("Size"))?),
-            Field::ETag => self.etag = Some(text.trim().trim_matches('"')).filter(|etag| !etag.is_empty()).map(Arc::from),
+            Field::ETag => self.etag = etag(text),
             Field::LastModified => self.modified = moment(text.trim()),
             Field::StorageClass => self.storage_class = Some(classes.shared(text)),
             Field::ChecksumAlgorithm => self.algorithm = algorithm(text.trim()).or(self.algorithm),
@@ -228,6 +228,11 @@ impl Building {
             restored: self.restored && !self.restoring,
         })
     }
+}
+
+/// An ETag without quotes, where there is one.
+fn etag(text: &str) -> Option<Arc<str>> {
+    Some(text.trim().trim_matches('"')).filter(|etag| !etag.is_empty()).map(Arc::from)
 }
 
 fn algorithm(name: &str) -> Option<Algorithm> {

@@ -15,7 +15,7 @@ use crate::past::upload_of;
 use super::{Going, Large, give_up, spec_text, stays};
 
 /// The upload of an earlier run, ready to be gone on with; `None` where there is none, or where it had to be given up.
-pub(super) async fn resumed(large: &Large<'_>, replaces: Option<&Identity>) -> Result<Option<Going>> {
+pub(super) async fn resumed<'a>(large: &Large<'a>, replaces: Option<&Identity>) -> Result<Option<Going<'a>>> {
     let (entry, cx) = (large.entry, large.cx);
     let Some(open) = cx.resumable.take(&entry.key) else { return Ok(None) };
     let upload = upload_of(&open);

@@ -25,10 +25,10 @@ pub(super) fn parse(document: &[u8]) -> Option<ListPage> {
     cursor.open_root()?;
     let mut objects = Vec::with_capacity(document.len() / OBJECT_BYTES);
     let (mut ending, mut classes) = (Ending::default(), Classes::default());
-    let mut encoded = None;
+    let (mut encoded, mut order) = (None, Order(Vec::new()));
     loop {
         match cursor.tag()? {
-            "Contents" => objects.push(object(&mut cursor, encoded.unwrap_or(false), &mut classes)?),
+            "Contents" => objects.push(object(&mut cursor, encoded.unwrap_or(false), &mut classes, &mut order)?),
             name if name.strip_prefix('/') == Some(ROOT) => break,
             name => {
                 let text = cursor.text(name)?;
@@ -47,21 +47,60 @@ pub(super) fn parse(document: &[u8]) -> Option<ListPage> {
     cursor.0.trim_ascii().is_empty().then_some(ListPage { objects, next })
 }
 
-/// The rest of a `Contents` element.
-fn object(cursor: &mut Cursor<'_>, encoded: bool, classes: &mut Classes) -> Option<Listed> {
+/// The rest of a `Contents` element. `order` tells which elements the last object had, one after the other: those of the next
+/// are likely the same, so each is first looked for where it was.
+fn object<'a>(cursor: &mut Cursor<'a>, encoded: bool, classes: &mut Classes, order: &mut Order<'a>) -> Option<Listed> {
     let (mut key, mut building) = (None, Building::default());
-    loop {
-        match cursor.tag()? {
-            "/Contents" => return building.finish(key?).ok(),
-            "Key" => {
-                let text = cursor.text("Key")?;
+    for at in 0.. {
+        let name = match order.0.get(at).filter(|expected| cursor.opens(expected.name)) {
+            Some(expected) => *expected,
+            None => {
+                let found = Element::of(cursor.tag()?);
+                order.0.truncate(at);
+                order.0.push(found);
+                found
+            }
+        };
+        match name.kind {
+            Kind::End => return building.finish(key?).ok(),
+            Kind::Key => {
+                let text = cursor.text(name.name)?;
                 key = Some(if encoded { Key::new(decode(text.as_bytes())) } else { Key::new(text.as_bytes()) });
             }
-            name => {
-                let text = cursor.text(name)?;
-                building.set(Field::of(name), &text, classes).ok()?;
-            }
+            Kind::ETag => building.etag = super::etag(&cursor.quoted(name.name)?),
+            Kind::Other(field) => building.set(field, &cursor.text(name.name)?, classes).ok()?,
         }
+    }
+    None
+}
+
+/// The elements of an object, in their order.
+struct Order<'a>(Vec<Element<'a>>);
+
+#[derive(Clone, Copy)]
+struct Element<'a> {
+    /// As it stands in its opening tag; that of the end has a slash.
+    name: &'a str,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Key,
+    ETag,
+    Other(Field),
+    End,
+}
+
+impl<'a> Element<'a> {
+    fn of(name: &'a str) -> Self {
+        let kind = match name {
+            "/Contents" => Kind::End,
+            "Key" => Kind::Key,
+            "ETag" => Kind::ETag,
+            name => Kind::Other(Field::of(name)),
+        };
+        Self { name, kind }
     }
 }
 
@@ -101,12 +140,33 @@ impl<'a> Cursor<'a> {
         is_name(name).then_some(name)
     }
 
+    /// Whether the next tag is this one, which is then passed over.
+    fn opens(&mut self, name: &str) -> bool {
+        let rest = self.0.strip_prefix('<').and_then(|rest| rest.strip_prefix(name)).and_then(|rest| rest.strip_prefix('>'));
+        if let Some(rest) = rest {
+            self.0 = rest;
+        }
+        rest.is_some()
+    }
+
     /// The text up to the closing tag of `name`.
     fn text(&mut self, name: &str) -> Option<Cow<'a, str>> {
+        resolved(self.raw(name)?)
+    }
+
+    /// The same, where the text is likely to stand between quotation marks that are written as references.
+    fn quoted(&mut self, name: &str) -> Option<Cow<'a, str>> {
+        let text = self.raw(name)?;
+        let inner = text.strip_prefix("&quot;").and_then(|rest| rest.strip_suffix("&quot;"));
+        // White space within the marks is of the text, and outside of them is not.
+        resolved(inner.filter(|inner| inner.trim() == *inner).unwrap_or(text))
+    }
+
+    fn raw(&mut self, name: &str) -> Option<&'a str> {
         let end = memchr(b'<', self.0.as_bytes())?;
         let (text, rest) = self.0.split_at(end);
         self.0 = rest.strip_prefix("</")?.strip_prefix(name)?.strip_prefix('>')?;
-        resolved(text)
+        Some(text)
     }
 }
 
@@ -153,7 +213,7 @@ mod tests {
     use proptest::prelude::*;
 
     /// Pieces of pages, right, wrong and odd, to be put together in any order.
-    const PIECES: [&str; 34] = [
+    const PIECES: [&str; 36] = [
         "<ListBucketResult>",
         "<ListBucketResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">",
         "<ListBucketResult xmlns='x' a=\"b>c\">",
@@ -171,6 +231,8 @@ mod tests {
         "<Size>-1</Size>",
         "<ETag>&quot;fba9dede5f27731c9771645a39863328&quot;</ETag>",
         "<ETag></ETag>",
+        "<ETag> &quot; e &quot; </ETag>",
+        "<ETag>&quot; e&quot;</ETag>",
         "<LastModified>2026-10-12T17:50:30.000Z</LastModified>",
         "<LastModified>yesterday</LastModified>",
         "<StorageClass>STANDARD</StorageClass>",
