@@ -7,6 +7,7 @@
 mod args;
 mod commands;
 mod config;
+mod entries;
 mod error;
 mod events;
 mod interrupt;

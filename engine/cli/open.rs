@@ -11,6 +11,7 @@ use brigade_core::units::Timetable;
 use brigade_core::{ErrorKind, Key};
 use brigade_gcs::{GcsOptions, GcsStore};
 use brigade_http::{Transport, TransportOptions};
+use brigade_inventory::{Elsewhere, Entries};
 use brigade_local::LocalStore;
 use brigade_s3::{Engine, PathStyle, PayloadSigning, S3Options, S3Store};
 use brigade_store::layers::hedge::Hedging;
@@ -88,6 +89,12 @@ impl Opened {
         let store = Arc::new(Single::new(self.store, real.clone(), shown.clone()));
         let place = Place { prefix: format!("{}{real}", self.place.prefix), ..self.place };
         Self { place, reading: store.clone(), store, delete: Arc::new(Single::new(self.delete, real, shown)), ..self }
+    }
+
+    /// The same location, listed by `entries`.
+    pub fn listed_by(self, entries: Arc<dyn Entries>) -> Self {
+        let store = Arc::new(Elsewhere::new(self.store, entries));
+        Self { reading: store.clone(), store, ..self }
     }
 }
 

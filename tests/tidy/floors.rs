@@ -11,6 +11,7 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
     ("brigade-store", &["brigade-core"]),
     ("brigade-manifest", &["brigade-core"]),
     ("brigade-state", &["brigade-core", "brigade-store", "brigade-manifest"]),
+    ("brigade-inventory", &["brigade-core", "brigade-store", "brigade-manifest"]),
     ("brigade-http", &["brigade-core", "brigade-store"]),
     ("brigade-s3", &["brigade-core", "brigade-store", "brigade-http", "brigade-s3-xml"]),
     ("brigade-s3-xml", &["brigade-core"]),

@@ -14,7 +14,7 @@ use crate::args::{Global, LsArgs};
 use crate::config::Config;
 use crate::error::CliError;
 use crate::open::{Opener, Reach};
-use crate::{commands, job};
+use crate::{commands, entries, job};
 
 /// Lists the location.
 pub async fn run(args: &LsArgs, global: &Global) -> Result<ExitCode, CliError> {
@@ -22,6 +22,7 @@ pub async fn run(args: &LsArgs, global: &Global) -> Result<ExitCode, CliError> {
     let location = commands::location(&args.location)?;
     let mut opener = Opener::new(Config::load(global.config.as_deref())?, args.side.requests.clone(), Arc::new(Silent))?;
     let opened = opener.open(&location, &Reach::one(&args.side), Side::Source).await?;
+    let opened = entries::of_filter(&filter, opened, Side::Source).await;
     let mut pages = opened.reading.list(&KeyRange::all());
     let mut output = BufWriter::new(io::stdout());
     while let Some(page) = pages.next().await.map_err(|error| CliError::store(format!("cannot list {}", opened.shown), &error))? {

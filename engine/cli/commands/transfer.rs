@@ -29,7 +29,7 @@ use crate::progress::Progress;
 use crate::report_file::ReportFile;
 use crate::state::RunState;
 use crate::summary::{FAILURES_SHOWN_MAX, Kept, summary};
-use crate::{interrupt, job, places, say};
+use crate::{entries, interrupt, job, places, say};
 
 /// One command as it was given.
 struct Order<'a> {
@@ -155,6 +155,7 @@ async fn execute(order: Order<'_>, global: &Global) -> Result<ExitCode, CliError
     let telling = Telling::new(args, job, global)?;
     let mut opener = Opener::new(config, args.sides.requests.clone(), telling.observer.clone())?;
     let (source, target) = places::open_both(args, &mut opener).await?;
+    let (source, target) = entries::of_job(job, source, target).await;
     let run_id = ulid::Ulid::new().to_string();
     let start = RunStart {
         run: run_id.clone(),

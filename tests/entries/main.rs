@@ -1,0 +1,6 @@
+//! Runs whose entries come from elsewhere than from listing both ends: they come to what listing would have come to.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod named;
+#[path = "../support/lab.rs"]
+mod support;
