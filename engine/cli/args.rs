@@ -1,5 +1,6 @@
 //! The command line, exactly as typed: parsed and validated, not yet given a meaning.
 
+mod entries;
 mod requests;
 mod transfer;
 
@@ -9,6 +10,7 @@ use std::time::Duration;
 use brigade_core::units::{parse_duration, parse_size};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
+pub use entries::EntryArgs;
 pub use requests::{OneSideArgs, PayloadSigningArg, RequestArgs, S3Engine, SideArgs, parse_endpoint};
 pub use transfer::{
     CheckArgs, CompareArg, FilterArgs, MetadataArg, MigrateArgs, OutputArgs, PlanArgs, PlanMode, ServerSide, SyncArgs, TransferArgs,

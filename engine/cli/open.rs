@@ -148,6 +148,16 @@ impl Opener {
         }
     }
 
+    /// What kind of store a location is in.
+    pub fn kind(&self, location: &Location) -> Result<StoreKind, CliError> {
+        Ok(match location {
+            Location::S3(_) => StoreKind::S3,
+            Location::Gcs(_) => StoreKind::Gcs,
+            Location::Local(_) => StoreKind::Local,
+            Location::Named { store, .. } => self.config.store(store)?.kind,
+        })
+    }
+
     async fn s3(&mut self, path: &BucketPath, config: &StoreConfig, reach: &Reach, side: Side, shown: &str) -> Result<Opened, StoreError> {
         let options = S3Options {
             endpoint_url: reach.endpoint_url.clone().or_else(|| config.endpoint_url.clone()),

@@ -142,7 +142,7 @@ impl RunState {
 }
 
 /// One spelling for one place.
-fn spelt(place: &Place) -> String {
+pub fn spelt(place: &Place) -> String {
     format!("{}/{}/{}", place.endpoint, place.bucket, place.prefix)
 }
 

@@ -7,7 +7,7 @@ use brigade_core::job::{Effect, Job, Mode};
 use brigade_core::report::{FailureRecord, ReportHead, RunOutcome};
 use brigade_pipeline::approval::{DeletePlan, WrittenPlan};
 use brigade_pipeline::forecast::Forecast;
-use brigade_pipeline::report::Extras;
+use brigade_pipeline::report::{Extras, SourceEntries};
 use brigade_state::WrittenManifest;
 use indicatif::{HumanBytes, HumanCount};
 
@@ -45,6 +45,9 @@ fn fill(
     let verb = verb(head, job);
     writeln!(text, "{verb}: {} -> {}", head.source, head.target)?;
     writeln!(text, "  listed    {:>12} {:<7}  {:>12}", count(objects.listed), noun(objects.listed), bytes(head.totals.bytes.listed))?;
+    if let Some(SourceEntries { from, file, created }) = &extras.source_entries {
+        writeln!(text, "  note: the source was not listed; its objects are those of the {from} {file} of {created}")?;
+    }
     if objects.listed == 0 && matches!(head.outcome, RunOutcome::Done | RunOutcome::Partial) {
         writeln!(text, "  note: the source holds no object that the filters let through; check its spelling if that is a surprise")?;
     }

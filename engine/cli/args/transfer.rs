@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use brigade_core::units::{UnitError, parse_size, parse_size_limit};
 use clap::{Args, ValueEnum};
 
+use super::entries::EntryArgs;
 use super::requests::SideArgs;
 
 /// `copy`, and the part that all transfers share.
@@ -20,6 +21,9 @@ pub struct TransferArgs {
     /// Which keys take part.
     #[command(flatten)]
     pub filter: FilterArgs,
+    /// Where the source's entries come from.
+    #[command(flatten)]
+    pub entries: EntryArgs,
     /// How the two sides are reached.
     #[command(flatten)]
     pub sides: SideArgs,
@@ -123,7 +127,7 @@ pub struct FilterArgs {
     /// Globs to exclude from a file
     #[arg(long, value_name = "FILE")]
     pub exclude_from: Vec<PathBuf>,
-    /// Exactly the keys that the file lists, one a line
+    /// Exactly the keys that the file lists, one a line; few of them are looked up, many are picked from a listing
     #[arg(long, value_name = "FILE")]
     pub files_from: Vec<PathBuf>,
     /// No smaller objects (KiB, or with a suffix: 10M)

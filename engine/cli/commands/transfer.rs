@@ -22,6 +22,7 @@ use jiff::Timestamp;
 
 use crate::args::{CheckArgs, Global, MigrateArgs, PlanArgs, PlanMode, SyncArgs, TransferArgs};
 use crate::config::Config;
+use crate::entries::Listed;
 use crate::error::CliError;
 use crate::events::EventFile;
 use crate::open::{Opened, Opener};
@@ -150,12 +151,13 @@ impl Observer for PlanLines {
 
 async fn execute(order: Order<'_>, global: &Global) -> Result<ExitCode, CliError> {
     let (args, job) = (order.args, &order.job);
+    entries::refuse_deletes(&args.entries, job)?;
     let config = Config::load(global.config.as_deref())?;
     let report_file = args.output.report.as_deref().map(ReportFile::create).transpose()?;
     let telling = Telling::new(args, job, global)?;
     let mut opener = Opener::new(config, args.sides.requests.clone(), telling.observer.clone())?;
     let (source, target) = places::open_both(args, &mut opener).await?;
-    let (source, target) = entries::of_job(job, source, target).await;
+    let Listed { source, target, from } = entries::of_job(args, job, (source, target), &mut opener).await?;
     let run_id = ulid::Ulid::new().to_string();
     let start = RunStart {
         run: run_id.clone(),
@@ -189,7 +191,7 @@ async fn execute(order: Order<'_>, global: &Global) -> Result<ExitCode, CliError
     telling.observer.observe(&Event::Phase(Phase::Reporting));
 
     let head = ReportHead { resumed_from: state.resumed_from(), ..head(&order, &run_id, (&source, &target), &finished, &telling.counters) };
-    let extras = extras(&finished, job);
+    let extras = Extras { source_entries: from, ..extras(&finished, job) };
     let journal = state.journal();
     write_reports(report_file, global, &head, &extras, &*journal).await?;
     let failures = brigade_pipeline::report::first_failures(&*journal, FAILURES_SHOWN_MAX).await.unwrap_or_default();
@@ -227,6 +229,7 @@ fn extras(finished: &Finished, job: &Job) -> Extras {
         delete_plan: finished.plan.clone(),
         forecast: (job.effect == Effect::Dry).then_some(finished.recorded.forecast),
         cannot_carry: if job.effect == Effect::Dry { finished.cannot_carry.clone() } else { Vec::new() },
+        source_entries: None,
         reason: finished.reason.as_ref().map(ToString::to_string),
     }
 }

@@ -7,8 +7,16 @@
 //! it names; see `docs/decisions/0014-entries-from-elsewhere.md`.
 
 mod elsewhere;
+mod error;
 mod limits;
+mod manifest;
 mod named;
+mod paged;
+pub mod s3;
+mod sorted;
 
 pub use elsewhere::{Elsewhere, Entries};
+pub use error::{InventoryError, Result};
+pub use manifest::Originals;
 pub use named::{Named, Way, way};
+pub use sorted::Sorted;

@@ -41,9 +41,23 @@ pub struct Extras {
     /// `plan`: what objects may have that the target cannot hold.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub cannot_carry: Vec<&'static str>,
+    /// What took the place of listing the source.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source_entries: Option<SourceEntries>,
     /// Why the run stopped or refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+}
+
+/// Where the source's entries came from: the run speaks of the source as this file has it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SourceEntries {
+    /// `inventory` or `manifest`.
+    pub from: &'static str,
+    /// The file, as it was given.
+    pub file: String,
+    /// When it was begun, RFC 3339.
+    pub created: String,
 }
 
 /// Writes the whole report as one JSON object.
