@@ -22,7 +22,7 @@ use crate::stream::{Hop, Layer, Metered, Stream};
 use crate::tls::TlsClient;
 
 pub(crate) struct Connector {
-    names: Names,
+    names: Arc<Names>,
     proxies: Proxies,
     tls: TlsClient,
     timeout: Duration,
@@ -34,17 +34,24 @@ pub(crate) struct Connection {
     pub(crate) stream: Stream,
     pub(crate) meter: Arc<Meter>,
     pub(crate) form: TargetForm,
+    /// The server's address; `None` through a proxy, which chooses it itself.
+    pub(crate) address: Option<SocketAddr>,
 }
 
 impl Connector {
     pub(crate) fn new(options: &TransportOptions) -> Result<Self, TransportError> {
         Ok(Self {
-            names: Names::new(Arc::clone(&options.resolver)),
+            names: Arc::new(Names::new(Arc::clone(&options.resolver))),
             proxies: Proxies::new(&options.proxy)?,
             tls: TlsClient::new(options)?,
             timeout: options.connect_timeout,
             opened: AtomicU64::new(0),
         })
+    }
+
+    /// The names in use.
+    pub(crate) fn names(&self) -> Arc<Names> {
+        Arc::clone(&self.names)
     }
 
     /// TCP connections made so far.
@@ -55,12 +62,12 @@ impl Connector {
     pub(crate) async fn connect(&self, endpoint: &Endpoint, uri: &Uri) -> Result<Connection, TransportError> {
         let deadline = Instant::now() + self.timeout;
         let Some(proxy) = self.proxies.serving(endpoint, uri)? else {
-            let (tcp, meter) = self.tcp(endpoint, deadline).await?;
+            let (tcp, meter, address) = self.tcp(endpoint, deadline).await?;
             let hop = match endpoint.scheme {
                 Scheme::Http => Layer::Plain(tcp),
                 Scheme::Https => Layer::Tls(self.within(deadline, Kind::Tls, endpoint, self.tls.handshake(tcp, endpoint)).await?),
             };
-            return Ok(Connection { stream: Layer::Plain(hop), meter, form: TargetForm::Origin });
+            return Ok(Connection { stream: Layer::Plain(hop), meter, form: TargetForm::Origin, address: Some(address) });
         };
         let (hop, meter) = self.proxy_hop(&proxy.endpoint, deadline).await?;
         let form = TargetForm::through(&proxy, endpoint);
@@ -71,12 +78,12 @@ impl Connector {
                 Layer::Tls(self.within(deadline, Kind::Tls, endpoint, self.tls.handshake(through, endpoint)).await?)
             }
         };
-        Ok(Connection { stream, meter, form })
+        Ok(Connection { stream, meter, form, address: None })
     }
 
     async fn proxy_hop(&self, proxy: &Endpoint, deadline: Instant) -> Result<(Hop, Arc<Meter>), TransportError> {
         let reached = async {
-            let (tcp, meter) = self.tcp(proxy, deadline).await?;
+            let (tcp, meter, _) = self.tcp(proxy, deadline).await?;
             let hop = match proxy.scheme {
                 Scheme::Http => Layer::Plain(tcp),
                 Scheme::Https => Layer::Tls(self.within(deadline, Kind::Tls, proxy, self.tls.handshake(tcp, proxy)).await?),
@@ -89,7 +96,7 @@ impl Connector {
     }
 
     /// Tries every address, beginning with the one whose turn it is, until one answers or the time is used up.
-    async fn tcp(&self, endpoint: &Endpoint, deadline: Instant) -> Result<(Metered, Arc<Meter>), TransportError> {
+    async fn tcp(&self, endpoint: &Endpoint, deadline: Instant) -> Result<(Metered, Arc<Meter>, SocketAddr), TransportError> {
         let addresses = self.within(deadline, Kind::Dns, endpoint, self.names.addresses(endpoint)).await?;
         let mut last = None;
         for (index, address) in addresses.iter().enumerate() {
@@ -101,7 +108,7 @@ impl Connector {
                     self.opened.fetch_add(1, Ordering::Relaxed);
                     tracing::debug!(%endpoint, %address, "connection opened");
                     let meter = Arc::new(Meter::new());
-                    return Ok((Metered::new(tcp, Arc::clone(&meter)), meter));
+                    return Ok((Metered::new(tcp, Arc::clone(&meter)), meter, *address));
                 }
                 Err(error) => {
                     tracing::debug!(%endpoint, %address, error = %error.kind(), "address does not answer");

@@ -13,6 +13,7 @@ pub mod limits;
 mod link;
 mod meter;
 mod options;
+mod peers;
 mod pool;
 mod proxy;
 mod resolve;

@@ -42,3 +42,26 @@ pub const RESOLVED_NAMES_MAX: usize = 1_024;
 
 /// One address may use up to this fraction (one in so many) of the time left for connecting while others wait their turn.
 pub const CONNECT_SHARE: u32 = 3;
+
+/// Bytes that one exchange must move to say something of its connection: below that the answer's latency counts for more than
+/// its pace.
+pub const SAMPLE_BYTES_MIN: u64 = 1 << 20;
+
+/// Large transfers of an endpoint that must be known before one is called slow.
+pub const PEERS_KNOWN_MIN: usize = 12;
+
+/// Large transfers of an endpoint that are remembered each way: when all of them slow down, the median has moved after half of them.
+pub const PEERS_KNOWN_MAX: usize = 24;
+
+/// A transfer is slow below this fraction (one in so many) of the median pace. Good paths differ by two or three times.
+pub const SLOW_FRACTION: u64 = 4;
+
+/// So many slow transfers in a row end a connection: one may be chance, or a server at its garbage.
+pub const SLOW_IN_A_ROW: u32 = 3;
+
+/// Most connections to one endpoint that are closed for being slow within a minute. Each costs the handshakes of another one, and
+/// with 256 at once these are less than two in a hundred.
+pub const RETIRED_PER_MINUTE_MAX: usize = 4;
+
+/// A new connection takes an address on which another one was slow only after all others for so long.
+pub const SHUNNED_TIME: Duration = Duration::from_secs(120);

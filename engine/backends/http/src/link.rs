@@ -4,6 +4,7 @@
 //! cancelled, an upload refused early. Only an exchange that ended cleanly on both sides gives its link back.
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -14,6 +15,7 @@ use hyper::body::{Frame, Incoming};
 use hyper::client::conn::http1::{self, Builder, SendRequest};
 use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
+use tokio::time::Instant;
 
 use crate::body::Outgoing;
 use crate::connect::Connection;
@@ -21,6 +23,7 @@ use crate::endpoint::Endpoint;
 use crate::error::{Kind, TransportError};
 use crate::limits::MESSAGE_BUFFER_BYTES;
 use crate::meter::Meter;
+use crate::peers::{Moved, Peers, Record, Verdict};
 use crate::proxy::TargetForm;
 use crate::stall::StallClock;
 use crate::stream::Stream;
@@ -31,6 +34,23 @@ pub(crate) struct Link {
     meter: Arc<Meter>,
     clock: StallClock,
     form: TargetForm,
+    address: Option<SocketAddr>,
+    record: Record,
+    began: Began,
+}
+
+/// Where the meter stood when the present exchange began.
+#[derive(Clone, Copy)]
+struct Began {
+    at: Instant,
+    read_bytes: u64,
+    written_bytes: u64,
+}
+
+impl Began {
+    fn now(meter: &Meter) -> Self {
+        Self { at: Instant::now(), read_bytes: meter.read_bytes(), written_bytes: meter.written_bytes() }
+    }
 }
 
 /// Why there is no response head.
@@ -64,14 +84,15 @@ impl Driver {
 
 impl Link {
     pub(crate) async fn start(connection: Connection, endpoint: &Endpoint, stall_timeout: Duration) -> Result<Self, TransportError> {
-        let Connection { stream, meter, form } = connection;
+        let Connection { stream, meter, form, address } = connection;
         let (sender, driver) = Builder::new()
             .max_buf_size(MESSAGE_BUFFER_BYTES)
             .handshake(TokioIo::new(stream))
             .await
             .map_err(|error| TransportError::from_exchange(error, endpoint))?;
         let driver = Driver(Mutex::new(Some(Box::new(driver))));
-        Ok(Self { sender, driver, meter, clock: StallClock::new(stall_timeout), form })
+        let began = Began::now(&meter);
+        Ok(Self { sender, driver, meter, clock: StallClock::new(stall_timeout), form, address, record: Record::default(), began })
     }
 
     /// Takes note of what has happened on the connection while nobody drove it, and says whether it is at its end.
@@ -88,7 +109,8 @@ impl Link {
         endpoint: &Endpoint,
         stall_timeout: Duration,
     ) -> Result<Response<Incoming>, Failure> {
-        let Self { sender, driver, meter, clock, form } = self;
+        self.began = Began::now(&self.meter);
+        let Self { sender, driver, meter, clock, form, .. } = self;
         clock.begin(stall_timeout);
         match watch(driver, clock, meter, sender.ready()).await {
             Some(Ok(())) => {}
@@ -127,6 +149,23 @@ impl Link {
             return Poll::Ready(Ok(step));
         }
         self.clock.poll_stalled(cx, &self.meter).map(|()| Err(Stalled))
+    }
+
+    /// Where it leads to; `None` through a proxy.
+    pub(crate) fn address(&self) -> Option<SocketAddr> {
+        self.address
+    }
+
+    /// Compares the exchange that has just ended with those of its peers.
+    pub(crate) fn judged_by(&mut self, peers: &Peers, endpoint: &Endpoint) -> Verdict {
+        let Began { at, read_bytes, written_bytes } = self.began;
+        let now = Instant::now();
+        let moved = Moved {
+            received_bytes: self.meter.read_bytes() - read_bytes,
+            sent_bytes: self.meter.written_bytes() - written_bytes,
+            took: now.duration_since(at),
+        };
+        peers.judge(endpoint, &mut self.record, moved, now)
     }
 
     pub(crate) fn stalled(&self, endpoint: &Endpoint, what: &str) -> TransportError {
@@ -170,12 +209,16 @@ mod tests {
 
     const STALL: Duration = Duration::from_secs(20);
 
+    fn connector() -> Connector {
+        Connector::new(&TransportOptions::default()).expect("good options")
+    }
+
     /// A link to a server that accepted it and went away, once this side has noticed.
     async fn forsaken() -> (Link, Uri, Endpoint) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let uri: Uri = format!("http://{}/key", listener.local_addr().expect("bound")).parse().expect("a uri");
         let endpoint = Endpoint::of(&uri).expect("an endpoint");
-        let connector = Connector::new(&TransportOptions::default()).expect("good options");
+        let connector = connector();
         let (connection, accepted) = tokio::join!(connector.connect(&endpoint, &uri), listener.accept());
         let mut link = Link::start(connection.expect("connects"), &endpoint, STALL).await.expect("starts");
         drop(accepted.expect("accepts"));
@@ -204,7 +247,7 @@ mod tests {
     #[tokio::test]
     async fn the_pool_neither_keeps_nor_gives_a_closed_connection() {
         let (link, _, endpoint) = forsaken().await;
-        let pool = Pool::new(Duration::from_secs(20), 10);
+        let pool = Pool::new(Duration::from_secs(20), 10, connector().names());
         pool.put(&endpoint, link);
         assert!(pool.take(&endpoint).is_none());
     }

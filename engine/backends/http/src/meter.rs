@@ -15,16 +15,19 @@ pub(crate) struct Meter {
     opened: Instant,
     /// Milliseconds after `opened` at which a byte last moved.
     moved_ms: AtomicU64,
+    read_bytes: AtomicU64,
     written_bytes: AtomicU64,
 }
 
 impl Meter {
     pub(crate) fn new() -> Self {
-        Self { opened: Instant::now(), moved_ms: AtomicU64::new(0), written_bytes: AtomicU64::new(0) }
+        Self { opened: Instant::now(), moved_ms: AtomicU64::new(0), read_bytes: AtomicU64::new(0), written_bytes: AtomicU64::new(0) }
     }
 
     pub(crate) fn read(&self, bytes: usize) {
         if bytes > 0 {
+            let bytes = u64::try_from(bytes).expect("a buffer length fits in 64 bits");
+            self.read_bytes.fetch_add(bytes, Ordering::Relaxed);
             self.touch();
         }
     }
@@ -40,6 +43,11 @@ impl Meter {
     /// Bytes handed to the kernel since the connection was opened.
     pub(crate) fn written_bytes(&self) -> u64 {
         self.written_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Bytes taken from the kernel since the connection was opened.
+    pub(crate) fn read_bytes(&self) -> u64 {
+        self.read_bytes.load(Ordering::Relaxed)
     }
 
     /// When a byte last moved, rounded up to the millisecond.

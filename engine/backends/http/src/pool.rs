@@ -17,11 +17,15 @@ use tokio::time::Instant;
 
 use crate::endpoint::Endpoint;
 use crate::link::Link;
+use crate::peers::{Peers, Verdict};
+use crate::resolve::Names;
 
 pub(crate) struct Pool {
     idle: Mutex<IdleLinks>,
     idle_timeout: Duration,
     idle_per_host_max: usize,
+    peers: Peers,
+    names: Arc<Names>,
 }
 
 #[derive(Default)]
@@ -44,8 +48,8 @@ struct Idle {
 }
 
 impl Pool {
-    pub(crate) fn new(idle_timeout: Duration, idle_per_host_max: usize) -> Arc<Self> {
-        Arc::new(Self { idle: Mutex::default(), idle_timeout, idle_per_host_max })
+    pub(crate) fn new(idle_timeout: Duration, idle_per_host_max: usize, names: Arc<Names>) -> Arc<Self> {
+        Arc::new(Self { idle: Mutex::default(), idle_timeout, idle_per_host_max, peers: Peers::default(), names })
     }
 
     /// The connection that became idle last, if it is still good.
@@ -60,8 +64,17 @@ impl Pool {
         None
     }
 
-    /// Keeps a connection whose exchange has ended cleanly.
+    /// Keeps a connection whose exchange has ended cleanly, unless it is far slower than its peers: then it is closed, and the
+    /// next one goes to another address.
     pub(crate) fn put(self: &Arc<Self>, endpoint: &Endpoint, mut link: Link) {
+        if let Verdict::Retire { rate, median } = link.judged_by(&self.peers, endpoint) {
+            let address = link.address();
+            tracing::info!(%endpoint, ?address, rate, median, "a connection far slower than its peers is replaced (bytes a second)");
+            if let Some(address) = address {
+                self.names.shun(address);
+            }
+            return;
+        }
         if link.is_closed() || self.idle_per_host_max == 0 {
             return;
         }

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use crate::endpoint::Endpoint;
 use crate::error::{Kind, TransportError};
-use crate::limits::{RESOLVED_FRESH, RESOLVED_NAMES_MAX, RESOLVED_STALE_MAX};
+use crate::limits::{RESOLVED_FRESH, RESOLVED_NAMES_MAX, RESOLVED_STALE_MAX, SHUNNED_TIME};
 
 /// The answer of a resolver, to come.
 pub type Resolving<'a> = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send + 'a>>;
@@ -42,6 +42,8 @@ impl Resolve for SystemResolver {
 pub(crate) struct Names {
     resolver: Arc<dyn Resolve>,
     known: Mutex<HashMap<(String, u16), Entry>>,
+    /// Addresses on which a connection was slow, and since when.
+    shunned: Mutex<HashMap<SocketAddr, Instant>>,
 }
 
 /// Held locked while its name is looked up.
@@ -56,10 +58,17 @@ struct Known {
 
 impl Names {
     pub(crate) fn new(resolver: Arc<dyn Resolve>) -> Self {
-        Self { resolver, known: Mutex::default() }
+        Self { resolver, known: Mutex::default(), shunned: Mutex::default() }
     }
 
-    /// All addresses of the endpoint, beginning with the one whose turn it is.
+    /// For some time new connections take this address only where no other answers.
+    pub(crate) fn shun(&self, address: SocketAddr) {
+        let mut shunned = self.shunned.lock();
+        shunned.retain(|_, since| since.elapsed() < SHUNNED_TIME);
+        shunned.insert(address, Instant::now());
+    }
+
+    /// All addresses of the endpoint, beginning with the one whose turn it is; those that are shunned come last.
     pub(crate) async fn addresses(&self, endpoint: &Endpoint) -> Result<Vec<SocketAddr>, TransportError> {
         if let Some(ip) = endpoint.ip() {
             return Ok(vec![SocketAddr::new(ip, endpoint.port)]);
@@ -88,7 +97,10 @@ impl Names {
         let start = known.turn % known.addresses.len();
         known.turn = start + 1;
         let (before, after) = known.addresses.split_at(start);
-        Ok([after, before].concat())
+        let mut addresses = [after, before].concat();
+        let shunned = self.shunned.lock();
+        addresses.sort_by_key(|address| shunned.get(address).is_some_and(|since| since.elapsed() < SHUNNED_TIME));
+        Ok(addresses)
     }
 
     fn entry(&self, endpoint: &Endpoint) -> Entry {
@@ -137,6 +149,23 @@ mod tests {
             firsts.push(addresses[0].ip().to_string());
         }
         assert_eq!(firsts, ["10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.1"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_shunned_address_comes_last_for_a_while_and_stays_a_way_out() {
+        let names = Names::new(Arc::new(Script { good_answers: usize::MAX, ..Script::default() }));
+        let slow = SocketAddr::from(([10, 0, 0, 2], 80));
+        names.shun(slow);
+        for _ in 0..4 {
+            let addresses = names.addresses(&endpoint()).await.expect("resolves");
+            assert_eq!((addresses.len(), addresses.last()), (3, Some(&slow)));
+        }
+        tokio::time::advance(SHUNNED_TIME).await;
+        let mut firsts = Vec::new();
+        for _ in 0..3 {
+            firsts.push(names.addresses(&endpoint()).await.expect("resolves")[0]);
+        }
+        assert!(firsts.contains(&slow), "{firsts:?}");
     }
 
     #[tokio::test(start_paused = true)]

@@ -37,9 +37,10 @@ impl Transport {
     /// Checks the options and reads the certificates; connects to nothing.
     pub fn new(options: &TransportOptions) -> Result<Self, TransportError> {
         options.check()?;
+        let connector = Connector::new(options)?;
         let shared = Shared {
-            connector: Connector::new(options)?,
-            pool: Pool::new(options.idle_timeout, options.idle_per_host_max),
+            pool: Pool::new(options.idle_timeout, options.idle_per_host_max, connector.names()),
+            connector,
             stall_timeout: options.stall_timeout,
             in_flight: Arc::default(),
         };
