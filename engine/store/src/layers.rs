@@ -7,6 +7,7 @@
 pub mod hedge;
 pub mod jitter;
 pub mod limit;
+pub mod pacing;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,6 +24,7 @@ use crate::error::Effect;
 use crate::layers::hedge::Hedging;
 use crate::layers::jitter::Jitter;
 use crate::layers::limit::{Limiter, Permit};
+use crate::layers::pacing::paced;
 use crate::{
     Complete, Delete, Deletion, Facts, Head, List, Pages, PartReceipt, PendingUpload, Piece, Probe, ProbeFor, Read, ReadRequest, Result,
     Rope, StoreError, Upload, Write, WriteSpec, Written,
@@ -75,7 +77,10 @@ impl Layers {
             let result = {
                 let permit = self.limiter.acquire(Class::of(operation), bytes).await;
                 let guard = EndGuard::begin(self, operation, number);
-                let result = attempt().await;
+                let result = match self.limiter.pacer().filter(|_| bytes > 0) {
+                    None => attempt().await,
+                    Some(pacer) => paced(pacer.clone(), attempt()).await,
+                };
                 guard.end(match &result {
                     Ok(value) => Ok(moved(value)),
                     Err(error) => Err(error),

@@ -12,6 +12,7 @@ use http_body_util::BodyExt;
 use http_body_util::combinators::UnsyncBoxBody;
 
 use crate::error::BoxError;
+use crate::paced::Paced;
 
 /// A request body of known length. Cloning shares the bytes, so an attempt is repeated from memory for free.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -88,10 +89,17 @@ impl Buf for Piece {
 pub(crate) struct Outgoing {
     content: Content,
     unsent: Arc<()>,
+    /// Where the attempt is paced; a stream goes as it comes.
+    paced: Option<Box<Paced>>,
 }
 
 enum Content {
-    Rope { chunks: std::vec::IntoIter<Bytes>, left_bytes: u64 },
+    Rope {
+        chunks: std::vec::IntoIter<Bytes>,
+        /// What is left of a chunk that went in pieces.
+        rest: Bytes,
+        left_bytes: u64,
+    },
     Stream(UnsyncBoxBody<Bytes, BoxError>),
 }
 
@@ -102,7 +110,7 @@ impl Outgoing {
             Body::Rope(rope) => rope,
         };
         let left_bytes = rope.size();
-        Self::with(Content::Rope { chunks: rope.into_chunks().into_iter(), left_bytes })
+        Self::with(Content::Rope { chunks: rope.into_chunks().into_iter(), rest: Bytes::new(), left_bytes })
     }
 
     pub(crate) fn stream<B>(body: B) -> Self
@@ -114,7 +122,12 @@ impl Outgoing {
     }
 
     fn with(content: Content) -> Self {
-        Self { content, unsent: Arc::default() }
+        Self { content, unsent: Arc::default(), paced: None }
+    }
+
+    /// Sends it at this pace.
+    pub(crate) fn pace(&mut self, paced: Option<Paced>) {
+        self.paced = paced.map(Box::new);
     }
 
     pub(crate) fn upload(&self) -> Upload {
@@ -127,9 +140,13 @@ impl http_body::Body for Outgoing {
     type Error = BoxError;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Piece>, BoxError>>> {
-        let frame = match &mut self.content {
-            Content::Rope { chunks, left_bytes } => {
-                let chunk = chunks.next();
+        let Self { content, paced, .. } = &mut *self;
+        let frame = match content {
+            Content::Rope { chunks, rest, left_bytes } => {
+                let chunk = match paced {
+                    None => chunks.next(),
+                    Some(paced) => ready!(next_piece(chunks, rest, paced, cx)),
+                };
                 if let Some(chunk) = &chunk {
                     *left_bytes -= u64::try_from(chunk.len()).expect("a buffer length fits in 64 bits");
                 }
@@ -156,8 +173,65 @@ impl http_body::Body for Outgoing {
     }
 }
 
+/// The next piece of a rope whose turn has come.
+fn next_piece(chunks: &mut std::vec::IntoIter<Bytes>, rest: &mut Bytes, paced: &mut Paced, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+    ready!(paced.poll_ready(cx));
+    if rest.is_empty() {
+        match chunks.next() {
+            Some(chunk) => *rest = chunk,
+            None => return Poll::Ready(None),
+        }
+    }
+    let piece = rest.split_to(rest.len().min(paced.piece_bytes()));
+    paced.charge(piece.len());
+    Poll::Ready(Some(piece))
+}
+
 impl fmt::Debug for Outgoing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Outgoing").field("size_hint", &http_body::Body::size_hint(self)).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use brigade_store::layers::pacing::{Pacer, paced};
+    use http_body_util::BodyExt;
+    use tokio::time::Instant;
+
+    use super::*;
+
+    const MIB: usize = 1 << 20;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_paced_body_leaves_evenly_and_whole_and_an_unpaced_one_at_once() {
+        let bytes: Vec<u8> = (0..8 * MIB).map(|at| u8::try_from(at % 251).expect("below 256")).collect();
+        let mut body = paced(Arc::new(Pacer::new(Some(1 << 20))), async {
+            let mut body = Outgoing::new(Body::from(bytes.clone()));
+            body.pace(Paced::now());
+            body
+        })
+        .await;
+        let begun = Instant::now();
+        let mut sent = Vec::new();
+        while let Some(frame) = body.frame().await {
+            let mut piece = frame.expect("it cannot fail").into_data().ok().expect("data");
+            let before = begun.elapsed();
+            sent.extend_from_slice(&piece.copy_to_bytes(piece.remaining()));
+            let allowed = before.as_secs_f64() + 0.05;
+            let mib = f64::from(u32::try_from(sent.len()).expect("8 MiB")) / f64::from(1 << 20);
+            assert!(mib <= allowed, "{mib} MiB after {before:?}");
+        }
+        assert_eq!(sent, bytes);
+        assert!(begun.elapsed().abs_diff(Duration::from_secs(8)) < Duration::from_millis(100), "{:?}", begun.elapsed());
+        let begun = Instant::now();
+        let mut body = Outgoing::new(Body::from(bytes));
+        assert_eq!(
+            body.frame().await.expect("one piece").expect("it cannot fail").into_data().ok().map(|piece| piece.remaining()),
+            Some(8 * MIB)
+        );
+        assert_eq!(begun.elapsed(), Duration::ZERO);
     }
 }

@@ -13,6 +13,7 @@ pub mod limits;
 mod link;
 mod meter;
 mod options;
+mod paced;
 mod peers;
 mod pool;
 mod proxy;

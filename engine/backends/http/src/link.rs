@@ -36,7 +36,8 @@ pub(crate) struct Link {
     form: TargetForm,
     address: Option<SocketAddr>,
     record: Record,
-    began: Began,
+    /// `None` where the pace of the exchange says nothing of the connection.
+    began: Option<Began>,
 }
 
 /// Where the meter stood when the present exchange began.
@@ -91,7 +92,7 @@ impl Link {
             .await
             .map_err(|error| TransportError::from_exchange(error, endpoint))?;
         let driver = Driver(Mutex::new(Some(Box::new(driver))));
-        let began = Began::now(&meter);
+        let began = Some(Began::now(&meter));
         Ok(Self { sender, driver, meter, clock: StallClock::new(stall_timeout), form, address, record: Record::default(), began })
     }
 
@@ -109,7 +110,7 @@ impl Link {
         endpoint: &Endpoint,
         stall_timeout: Duration,
     ) -> Result<Response<Incoming>, Failure> {
-        self.began = Began::now(&self.meter);
+        self.began = Some(Began::now(&self.meter));
         let Self { sender, driver, meter, clock, form, .. } = self;
         clock.begin(stall_timeout);
         match watch(driver, clock, meter, sender.ready()).await {
@@ -156,9 +157,14 @@ impl Link {
         self.address
     }
 
+    /// The exchange kept a pace of ours, so it is not compared with others.
+    pub(crate) fn leave_unjudged(&mut self) {
+        self.began = None;
+    }
+
     /// Compares the exchange that has just ended with those of its peers.
     pub(crate) fn judged_by(&mut self, peers: &Peers, endpoint: &Endpoint) -> Verdict {
-        let Began { at, read_bytes, written_bytes } = self.began;
+        let Some(Began { at, read_bytes, written_bytes }) = self.began else { return Verdict::Keep };
         let now = Instant::now();
         let moved = Moved {
             received_bytes: self.meter.read_bytes() - read_bytes,

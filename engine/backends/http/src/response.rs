@@ -20,6 +20,7 @@ use crate::endpoint::Endpoint;
 use crate::error::{Kind, TransportError};
 use crate::limits::SMALL_BODY_BYTES;
 use crate::link::Link;
+use crate::paced::Paced;
 use crate::pool::Pool;
 use crate::transport::InFlight;
 
@@ -92,6 +93,8 @@ pub(crate) struct Tail {
     pub(crate) upload: Upload,
     /// Present as long as the link.
     pub(crate) in_flight: Option<InFlight>,
+    /// Where the attempt is paced.
+    pub(crate) paced: Option<Paced>,
 }
 
 impl ResponseBody {
@@ -167,6 +170,9 @@ impl ResponseBody {
     }
 
     fn poll_any(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, TransportError>>> {
+        if let Some(paced) = &mut self.tail.paced {
+            ready!(paced.poll_ready(cx));
+        }
         let Some(link) = &mut self.tail.link else { return Poll::Ready(None) };
         let Ok(step) = ready!(link.poll_frame(&mut self.incoming, cx)) else {
             let what = format!("{} bytes of the body had arrived", self.received_bytes);
@@ -178,6 +184,9 @@ impl ResponseBody {
             Some(Ok(frame)) => {
                 if let Some(data) = frame.data_ref() {
                     self.received_bytes += u64::try_from(data.len()).expect("a buffer length fits in 64 bits");
+                    if let Some(paced) = &mut self.tail.paced {
+                        paced.charge(data.len());
+                    }
                 }
                 if self.incoming.is_end_stream() {
                     self.tail.release();
@@ -199,9 +208,12 @@ impl ResponseBody {
 impl Tail {
     /// The body is whole: the connection is free, unless the server answered before it had the whole request.
     fn release(&mut self) {
-        if let Some(link) = self.link.take()
+        if let Some(mut link) = self.link.take()
             && self.upload.finished()
         {
+            if self.paced.is_some() {
+                link.leave_unjudged();
+            }
             self.pool.put(&self.endpoint, link);
         }
         self.in_flight = None;

@@ -16,6 +16,7 @@ use crate::endpoint::Endpoint;
 use crate::error::{BoxError, TransportError};
 use crate::link::{Failure, Link};
 use crate::options::TransportOptions;
+use crate::paced::Paced;
 use crate::pool::Pool;
 use crate::response::{Response, ResponseBody, Tail};
 use crate::stall::StallTimeout;
@@ -82,12 +83,16 @@ impl Transport {
         let uri = request.uri().clone();
         complete_headers(&mut request, &endpoint)?;
         let timeout = request.extensions().get::<StallTimeout>().map_or(self.shared.stall_timeout, |given| given.0);
+        let paced = Paced::now();
+        if paced.is_some() {
+            request.body_mut().pace(Paced::now());
+        }
         let upload = request.body().upload();
         let in_flight = InFlight::enter(&self.shared.in_flight);
         let (incoming, link) = self.head(request, &uri, &endpoint, timeout).await?;
         let (head, incoming) = incoming.into_parts();
         let pool = Arc::clone(&self.shared.pool);
-        let tail = Tail { link: Some(link), pool, endpoint, upload, in_flight: Some(in_flight) };
+        let tail = Tail { link: Some(link), pool, endpoint, upload, in_flight: Some(in_flight), paced };
         Ok(Response::new(head, ResponseBody::new(incoming, tail)))
     }
 

@@ -5,6 +5,7 @@
 //! wake-up follows from another and none is lost. Of those whom only a rate holds back, one of each class watches the clock; when it
 //! starts, it wakes the next, so a tick of the clock lets a small batch go. Where nobody waits there is no timer.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use brigade_core::limiter::{Admission, AtOnce, Class, ClassState, Controller, End, Ramp, Settings};
@@ -13,6 +14,8 @@ use jiff::Zoned;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::Instant;
+
+use crate::layers::pacing::Pacer;
 
 /// Longest wait for a rate before it is looked at again: it may have changed meanwhile.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -27,7 +30,8 @@ pub struct Limits {
     pub at_once: AtOnce,
     /// Requests in a second.
     pub requests_per_second: Option<f64>,
-    /// Body bytes in a second, both ways together, by local time. A body is charged whole when its request starts, so none is cut short.
+    /// Body bytes in a second, both ways together, by local time. A body is charged whole when its request starts, so none is cut
+    /// short, and paced while it moves.
     pub bandwidth: Timetable,
     /// Where the endpoint asks its clients to begin.
     pub ramp: Option<Ramp>,
@@ -47,6 +51,8 @@ pub struct Limiter {
     freed: [Notify; CLASSES],
     /// `None` where one rate always holds.
     timetable: Option<Timetable>,
+    /// `None` where no rate ever holds.
+    pacer: Option<Arc<Pacer>>,
 }
 
 const CLASSES: usize = Class::ALL.len();
@@ -74,15 +80,15 @@ impl Limiter {
     pub fn new(limits: Limits) -> Self {
         let Limits { at_once, requests_per_second, bandwidth, ramp } = limits;
         let mut controller = Controller::new(Settings { at_once, requests_per_second, ramp });
-        let timetable = match bandwidth.always() {
+        let (timetable, pacer) = match bandwidth.always() {
             Some(rate) => {
                 controller.set_bytes_per_second(rate);
-                None
+                (None, rate.map(|rate| Arc::new(Pacer::new(Some(rate)))))
             }
-            None => Some(bandwidth),
+            None => (Some(bandwidth), Some(Arc::new(Pacer::new(None)))),
         };
         let gate = Gate { controller, waiting: [0; CLASSES], waiting_in_all: 0, watched: [false; CLASSES], timetable_read: None };
-        Self { began: Instant::now(), gate: Mutex::new(gate), freed: Default::default(), timetable }
+        Self { began: Instant::now(), gate: Mutex::new(gate), freed: Default::default(), timetable, pacer }
     }
 
     /// Waits until an attempt that moves `bytes` may start.
@@ -119,6 +125,11 @@ impl Limiter {
         }
         let admission = gate.controller.admit_hedge(bytes, now);
         (admission == Admission::Started).then(|| self.permit(Class::Read, now))
+    }
+
+    /// What paces bodies while they move, where a rate is kept.
+    pub(super) fn pacer(&self) -> Option<&Arc<Pacer>> {
+        self.pacer.as_ref()
     }
 
     /// The endpoint refused something within a request that ended well.
@@ -161,7 +172,11 @@ impl Limiter {
             && gate.timetable_read.is_none_or(|read| now >= read + TIMETABLE_EVERY)
         {
             gate.timetable_read = Some(now);
-            gate.controller.set_bytes_per_second(timetable.rate(Zoned::now().datetime()));
+            let rate = timetable.rate(Zoned::now().datetime());
+            gate.controller.set_bytes_per_second(rate);
+            if let Some(pacer) = &self.pacer {
+                pacer.set_rate(rate);
+            }
         }
         let admission = gate.controller.admit(class, bytes, now);
         if admission == Admission::Started {

@@ -1,10 +1,12 @@
 //! What goes over the wire: lengths, bytes, request targets.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use brigade_http::uri::{absolute, encode_path};
 use brigade_http::{Body, Kind};
 use brigade_store::Rope;
+use brigade_store::layers::pacing::{Pacer, paced};
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 use http::uri::{Authority, Scheme};
@@ -178,4 +180,24 @@ async fn p14_request_targets_go_out_verbatim() {
         expected.contains(&"GET /a/../b?partNumber=1 HTTP/1.1".to_owned())
             && expected.contains(&"GET ///?partNumber=1 HTTP/1.1".to_owned())
     );
+}
+
+#[tokio::test]
+async fn bodies_of_a_paced_attempt_take_the_time_that_their_rate_says_both_ways() {
+    const BYTES: usize = 1 << 20;
+    let server = http(|seen| ok(seen.body)).await;
+    let transport = plain();
+    let sent = Bytes::from(vec![b'x'; BYTES]);
+    let pacer = Arc::new(Pacer::new(Some(4 << 20)));
+    let begun = Instant::now();
+    let exchange = async {
+        let response = transport.send(put(server.url("/"), sent.clone())).await.unwrap();
+        let sending = begun.elapsed();
+        (sending, response.into_rope(1 << 30).await.unwrap().to_vec())
+    };
+    let (sending, received) = soon(paced(pacer, exchange)).await;
+    let took = begun.elapsed();
+    assert_eq!(received, sent);
+    // A quarter of a second each, of which the last piece is not waited for.
+    assert!(sending > Duration::from_millis(200) && took - sending > Duration::from_millis(150), "{sending:?} of {took:?}");
 }
