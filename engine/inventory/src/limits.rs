@@ -17,6 +17,9 @@ pub(crate) const LOOKS_AT_ONCE: usize = 64;
 /// Bytes of entries that are sorted in memory at a time; together with their index some 40 MiB.
 pub(crate) const SORT_BYTES: usize = 32 << 20;
 
+/// Most bytes of one entry in a sorted file: its length has two bytes there.
+pub(crate) const ENTRY_BYTES_MAX: usize = 1 << 16;
+
 /// Runs that are merged at once. Each holds two blocks and a decompressor, some 300 KiB; 64 runs of 32 MiB are some 16 million
 /// keys, and more are merged in two rounds.
 pub(crate) const MERGE_RUNS_MAX: usize = 64;
@@ -34,10 +37,11 @@ pub(crate) const MARKS_MAX: usize = 8_192;
 /// Most bytes of a `manifest.json`: one that names 300,000 files of an inventory.
 pub(crate) const DOCUMENT_BYTES_MAX: u64 = 64 << 20;
 
-/// Bytes of one read of an inventory's file.
-pub(crate) const FETCH_BYTES: u64 = 4 << 20;
+/// Bytes of one read of an inventory's file: small, for they are held beside the byte budget of the run, and a file takes longer
+/// to be understood than to be fetched.
+pub(crate) const FETCH_BYTES: u64 = 1 << 20;
 
-/// Reads of one file at once: with the file that is fetched ahead 32 MiB.
+/// Reads of one file at once: with the file that is fetched ahead 8 MiB.
 pub(crate) const FETCHES_AT_ONCE: usize = 4;
 
 /// Files that are fetched while one is being sorted.

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use brigade_core::{Entry, KeyRange};
 use brigade_store::{Pages, StoreError};
 
-use crate::limits::SORT_BYTES;
+use crate::limits::{ENTRY_BYTES_MAX, SORT_BYTES};
 use crate::paged::Paged;
 use crate::{Entries, Result};
 use run::{Run, RunWriter};
@@ -44,7 +44,9 @@ impl Sorter {
 
     /// The same with another bound on memory.
     pub(crate) fn within(directory: &Path, limit_bytes: usize) -> Self {
-        Self { directory: directory.to_owned(), arena: Vec::new(), starts: Vec::new(), runs: Vec::new(), limit_bytes }
+        // What is never written costs no memory; growing by doubling would hold the entries twice for a moment.
+        let arena = Vec::with_capacity(limit_bytes + ENTRY_BYTES_MAX);
+        Self { directory: directory.to_owned(), arena, starts: Vec::new(), runs: Vec::new(), limit_bytes }
     }
 
     /// Takes one entry.
@@ -84,7 +86,10 @@ impl Sorter {
         if !self.starts.is_empty() || self.runs.is_empty() {
             self.spill()?;
         }
-        let run = merge::all(self.runs, &self.directory)?;
+        let Self { directory, arena, starts, runs, .. } = self;
+        // Merging has buffers of its own.
+        drop((arena, starts));
+        let run = merge::all(runs, &directory)?;
         Ok(Sorted { run: Arc::new(run) })
     }
 }
