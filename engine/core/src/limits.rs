@@ -1,5 +1,9 @@
 //! Limits of the providers and of the engine itself: each with a name, a unit and where it comes from.
 
+use std::time::Duration;
+
+use jiff::SignedDuration;
+
 /// Longest object name of S3 and GCS, in bytes of UTF-8.
 pub const KEY_BYTES_MAX: usize = 1024;
 
@@ -51,3 +55,28 @@ pub const MIB: u64 = 1 << 20;
 pub const GIB: u64 = 1 << 30;
 /// 2^40 bytes.
 pub const TIB: u64 = 1 << 40;
+
+/// Shortest period of `every`: one minute, as fine as cron is.
+pub const EVERY_MIN: Duration = Duration::from_secs(60);
+
+/// Longest period of `every`: a leap year.
+pub const EVERY_MAX: Duration = Duration::from_secs(366 * 86_400);
+
+/// Years that are searched for a day that a cron expression names: a weekday on a fixed date may be twelve years away, around 2100.
+pub const CRON_YEARS_AHEAD_MAX: i16 = 13;
+
+/// Longest stretch of local time that a zone passes twice: a day, where a zone changed sides of the date line.
+pub const FOLD_MAX: SignedDuration = SignedDuration::from_hours(24);
+
+/// Stretches of missed occurrences that a job remembers, so that they can still fire should the clock be put back. Each is left by a
+/// time down, a pause, a leap of the clock or a run that was longer than its period.
+pub const HOLES_MAX: usize = 64;
+
+/// A job that waits so long for a place among the running ones counts as one priority higher: nothing starves.
+pub const PRIORITY_STEP: SignedDuration = SignedDuration::from_hours(1);
+
+/// Groups of outstanding objects that a frontier tells apart by the time since when: a daily job fills them in a quarter.
+pub const OUTSTANDING_GROUPS_MAX: usize = 96;
+
+/// By how much the clock may stand before the last clean run began: what a clock daemon corrects without stepping.
+pub const CLOCK_BEHIND_MAX: SignedDuration = SignedDuration::from_secs(60);
