@@ -8,6 +8,7 @@ use crate::rules::Finding;
 /// The floors: a crate of the engine and the crates of the engine it may use.
 pub(crate) const FLOORS: &[(&str, &[&str])] = &[
     ("brigade-core", &[]),
+    ("brigade-config", &["brigade-core"]),
     ("brigade-store", &["brigade-core"]),
     ("brigade-manifest", &["brigade-core"]),
     ("brigade-state", &["brigade-core", "brigade-store", "brigade-manifest"]),

@@ -5,6 +5,7 @@ pub mod error;
 pub mod history;
 pub mod job;
 pub mod journal;
+pub mod ledger;
 pub mod sqlite;
 
 pub use error::StateError;

@@ -2,7 +2,7 @@
 //! under way is not disturbed.
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use brigade_core::Key;
 use brigade_core::report::Totals;
@@ -70,6 +70,23 @@ pub fn survey(state: &Path) -> Result<Vec<Surveyed>, StateError> {
     }
     found.sort_by(|one: &Surveyed, other| one.id.cmp(&other.id));
     Ok(found)
+}
+
+/// Reads the history of the job with this id and hands each of its records to `visit`, the oldest first.
+pub fn history(state: &Path, id: &str, visit: impl FnMut(Record)) -> Result<(), StateError> {
+    history::read(&Paths::at(&state.join("jobs").join(id)).history(), visit).map(drop)
+}
+
+/// The report of a run, where it is still kept: in the directory of whichever job it was.
+pub fn kept_report(state: &Path, run: &str) -> Option<PathBuf> {
+    let is_name = !run.is_empty() && run.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let jobs = std::fs::read_dir(state.join("jobs")).ok().filter(|_| is_name)?;
+    jobs.flatten().map(|entry| report_path(&entry.path(), run)).find(|path| path.is_file())
+}
+
+/// Where the report of a run is kept in the directory of its job.
+pub fn report_path(directory: &Path, run: &str) -> PathBuf {
+    directory.join("reports").join(format!("{run}.json"))
 }
 
 /// One job; what cannot be read is told, and the rest is shown.
