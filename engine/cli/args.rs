@@ -2,6 +2,7 @@
 
 mod entries;
 mod requests;
+mod service;
 mod transfer;
 
 use std::path::PathBuf;
@@ -12,6 +13,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 pub use entries::EntryArgs;
 pub use requests::{OneSideArgs, PayloadSigningArg, RequestArgs, S3Engine, SideArgs, parse_endpoint};
+pub use service::{ConfigArgs, ConfigCommand, HistoryArgs, InitArgs, ReportArgs, RunArgs, StatusArgs};
 pub use transfer::{
     CheckArgs, CompareArg, FilterArgs, MetadataArg, MigrateArgs, OutputArgs, PlanArgs, PlanMode, ServerSide, SyncArgs, TransferArgs,
     TuningArgs, VerifyArg,
@@ -91,8 +93,22 @@ pub enum Command {
     Check(CheckArgs),
     /// List a location in key order
     Ls(LsArgs),
-    /// Show the jobs of a state directory: what ran last, and what is under way
+    /// Run a job of brigade.toml: its command with its options
+    Run(RunArgs),
+    /// Show every job: how old its copy is and may be, what ran last, what comes next
     Status(StatusArgs),
+    /// Show what ran, the oldest first
+    History(HistoryArgs),
+    /// Show the report of a run
+    Report(ReportArgs),
+    /// Write a first brigade.toml, and say which rights it takes
+    Init(InitArgs),
+    /// Check or show brigade.toml
+    Config {
+        /// What to do with it
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
     /// Find and abort unfinished uploads and leftover staging objects
     Cleanup(CleanupArgs),
     /// Reach, authenticate and probe what an endpoint really honours
@@ -122,14 +138,6 @@ pub struct LsArgs {
     /// How it is reached.
     #[command(flatten)]
     pub side: OneSideArgs,
-}
-
-/// `status`.
-#[derive(Debug, Args)]
-pub struct StatusArgs {
-    /// Where progress is kept [default: $BRIGADE_STATE_DIR, else the user's state directory]
-    #[arg(long, value_name = "DIR")]
-    pub state_dir: Option<PathBuf>,
 }
 
 /// `cleanup`.

@@ -1,11 +1,15 @@
 //! One file for each command.
 
 pub mod cleanup;
+pub mod config;
 pub mod demo;
 pub mod doctor;
+pub mod history;
+pub mod init;
 pub mod lab;
 pub mod ls;
 pub mod reference;
+pub mod run;
 pub mod status;
 pub mod transfer;
 

@@ -50,12 +50,17 @@ fn main() -> ExitCode {
 async fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
     let global = &cli.global;
     match cli.command {
-        Command::Copy(args) => Box::pin(commands::transfer::copy(&args, global)).await,
-        Command::Sync(args) => Box::pin(commands::transfer::sync(&args, global)).await,
-        Command::Migrate(args) => Box::pin(commands::transfer::migrate(&args, global)).await,
-        Command::Plan(args) => Box::pin(commands::transfer::plan(&args, global)).await,
-        Command::Check(args) => Box::pin(commands::transfer::check(&args, global)).await,
+        Command::Copy(args) => Box::pin(commands::transfer::copy(&args, global)).await.map(|ran| ran.code),
+        Command::Sync(args) => Box::pin(commands::transfer::sync(&args, global)).await.map(|ran| ran.code),
+        Command::Migrate(args) => Box::pin(commands::transfer::migrate(&args, global)).await.map(|ran| ran.code),
+        Command::Plan(args) => Box::pin(commands::transfer::plan(&args, global)).await.map(|ran| ran.code),
+        Command::Check(args) => Box::pin(commands::transfer::check(&args, global)).await.map(|ran| ran.code),
+        Command::Run(args) => Box::pin(commands::run::run(&args, global)).await,
         Command::Status(args) => commands::status::run(&args, global),
+        Command::History(args) => commands::history::run(&args, global),
+        Command::Report(args) => commands::history::report(&args, global),
+        Command::Init(args) => commands::init::run(&args, global),
+        Command::Config { command } => commands::config::run(&command, global),
         Command::Ls(args) => commands::ls::run(&args, global).await,
         Command::Cleanup(args) => commands::cleanup::run(&args, global).await,
         Command::Doctor(args) => commands::doctor::run(&args, global).await,

@@ -255,23 +255,6 @@ struct Backend {
     ramp: Option<Ramp>,
 }
 
-impl StoreConfig {
-    /// A store of which nothing is configured.
-    fn bare(kind: StoreKind) -> Self {
-        Self {
-            kind,
-            endpoint_url: None,
-            region: None,
-            profile: None,
-            credentials_env: None,
-            credentials_file: None,
-            anonymous: false,
-            root: None,
-            path_style: None,
-        }
-    }
-}
-
 /// The absolute path with links resolved as far as it exists, so that two spellings of one directory are seen as one.
 fn absolute(path: &Path) -> std::io::Result<String> {
     let full = std::path::absolute(path)?;

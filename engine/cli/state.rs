@@ -79,6 +79,14 @@ impl RunState {
         }
     }
 
+    /// The directory of the job that is held.
+    pub fn directory(&self) -> Option<PathBuf> {
+        match self {
+            Self::Job(state) => Some(state.directory().to_owned()),
+            Self::Scratch { .. } => None,
+        }
+    }
+
     /// The run that this one resumes.
     pub fn resumed_from(&self) -> Option<String> {
         match self {

@@ -8,6 +8,7 @@ mod against;
 mod config;
 mod failures;
 mod help;
+mod jobs;
 mod listings;
 mod places;
 mod reference;

@@ -32,7 +32,7 @@ fn page() -> String {
     let mut root = Cli::command();
     root.build();
     let everywhere = global_table(&root);
-    let commands: Vec<&Command> = root.get_subcommands().filter(|command| !command.is_hide_set()).collect();
+    let commands: Vec<&Command> = root.get_subcommands().filter(|command| !command.is_hide_set()).flat_map(leaves).collect();
     let groups: Vec<Vec<Group>> = commands.iter().map(|command| groups(command)).collect();
     let uses = |group: &Group| groups.iter().flatten().filter(|other| *other == group).count();
     let mut text = String::new();
@@ -54,24 +54,36 @@ fn page() -> String {
     text
 }
 
+/// A command, or those that stand below it.
+fn leaves(command: &Command) -> Vec<&Command> {
+    let below: Vec<&Command> = command.get_subcommands().filter(|below| below.get_name() != "help").collect();
+    if below.is_empty() { vec![command] } else { below }
+}
+
+/// What is typed after `brigade`.
+fn typed(command: &Command) -> String {
+    let name = command.get_bin_name().unwrap_or(command.get_name());
+    name.strip_prefix("brigade ").unwrap_or(name).to_owned()
+}
+
 fn opening(text: &mut String, root: &Command, commands: &[&Command]) -> std::fmt::Result {
     writeln!(text, "# The command line\n")?;
     writeln!(text, "<!-- Made by `brigade reference`; do not edit. Anew: BRIGADE_REGENERATE=1 cargo test --test cli reference -->\n")?;
     writeln!(text, "{}\n", prose(root.get_long_about().or(root.get_about())))?;
     writeln!(text, "| command | does |\n| --- | --- |")?;
     for command in commands {
-        let name = command.get_name();
-        writeln!(text, "| [`brigade {name}`](#brigade-{name}) | {} |", cell(&prose(command.get_about())))?;
+        let name = typed(command);
+        writeln!(text, "| [`brigade {name}`](#brigade-{}) | {} |", anchor(&name), cell(&prose(command.get_about())))?;
     }
     writeln!(
         text,
         "\nExit codes: 0 done; 1 finished, but some objects failed, were skipped or differ; 2 could not run, or a guard refused: nothing was \
-         deleted; 130 interrupted: give the same command again.\n"
+         deleted; 3 a recovery point is breached (`status`, `run`); 130 interrupted: give the same command again.\n"
     )
 }
 
 fn section(text: &mut String, command: &Command, groups: &[Group], uses: &dyn Fn(&Group) -> usize) -> std::fmt::Result {
-    let name = command.get_name();
+    let name = typed(command);
     writeln!(text, "## brigade {name}\n\n{}.\n", prose(command.get_long_about().or(command.get_about())))?;
     let places: Vec<String> = command.get_positionals().map(positional).collect();
     writeln!(text, "```text\n{}\n```\n", format!("brigade {name} [OPTIONS] {}", places.join(" ")).trim_end())?;

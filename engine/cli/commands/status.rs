@@ -1,5 +1,7 @@
 //! `status`: the jobs of a state directory, what ran last and what is under way. It takes no lock and changes nothing.
 
+mod jobs;
+
 use std::process::ExitCode;
 
 use brigade_core::report::Totals;
@@ -8,12 +10,17 @@ use indicatif::{HumanBytes, HumanCount};
 use serde_json::json;
 
 use crate::args::{Global, StatusArgs};
+use crate::config::Config;
 use crate::error::CliError;
 use crate::say;
 use crate::state::{state_dir, with_cause};
 
-/// Shows every job.
+/// Shows every configured job; where none is configured, every pair of places that the state directory knows.
 pub fn run(args: &StatusArgs, global: &Global) -> Result<ExitCode, CliError> {
+    let config = Config::load(global.config.as_deref())?;
+    if !config.file().jobs.is_empty() {
+        return jobs::run(&config, args.state_dir.as_deref(), global);
+    }
     let directory = state_dir(args.state_dir.as_deref())?;
     let jobs = survey(&directory)
         .map_err(|error| CliError::plain(with_cause(&error)).hint("name the directory that the runs were given with --state-dir"))?;

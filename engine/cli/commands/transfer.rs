@@ -1,7 +1,9 @@
 //! copy, sync, migrate, plan and check: one path, five ways to call it.
 
+mod kept;
+
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -32,6 +34,16 @@ use crate::state::RunState;
 use crate::summary::{FAILURES_SHOWN_MAX, Kept, summary};
 use crate::{entries, interrupt, job, places, say};
 
+/// A command that came to its end.
+pub struct Ran {
+    /// The exit code.
+    pub code: ExitCode,
+    /// The report without its failures.
+    pub head: ReportHead,
+    /// The directory of the job; none where nothing is left.
+    pub directory: Option<PathBuf>,
+}
+
 /// One command as it was given.
 struct Order<'a> {
     name: &'static str,
@@ -52,19 +64,19 @@ impl<'a> Order<'a> {
 }
 
 /// `copy`.
-pub async fn copy(args: &TransferArgs, global: &Global) -> Result<ExitCode, CliError> {
+pub async fn copy(args: &TransferArgs, global: &Global) -> Result<Ran, CliError> {
     Box::pin(execute(Order::new("copy", args, Mode::Copy)?, global)).await
 }
 
 /// `sync`.
-pub async fn sync(args: &SyncArgs, global: &Global) -> Result<ExitCode, CliError> {
+pub async fn sync(args: &SyncArgs, global: &Global) -> Result<Ran, CliError> {
     let mut order = Order::new("sync", &args.transfer, Mode::Sync)?;
     order.job = Job { delete_extra: args.delete, delete_excluded: args.delete_excluded, ..order.job };
     Box::pin(execute(order, global)).await
 }
 
 /// `migrate`.
-pub async fn migrate(args: &MigrateArgs, global: &Global) -> Result<ExitCode, CliError> {
+pub async fn migrate(args: &MigrateArgs, global: &Global) -> Result<Ran, CliError> {
     let mut order = Order::new("migrate", &args.transfer, Mode::Migrate)?;
     order.deletes = match (&args.plan_out, &args.approved) {
         (Some(path), _) => DeletePlan::Write(path.clone()),
@@ -75,7 +87,7 @@ pub async fn migrate(args: &MigrateArgs, global: &Global) -> Result<ExitCode, Cl
 }
 
 /// `plan`.
-pub async fn plan(args: &PlanArgs, global: &Global) -> Result<ExitCode, CliError> {
+pub async fn plan(args: &PlanArgs, global: &Global) -> Result<Ran, CliError> {
     let (mode, name) = match args.mode {
         PlanMode::Copy if args.delete => {
             return Err(CliError::plain("`copy` deletes nothing, so --delete contradicts it")
@@ -95,7 +107,7 @@ pub async fn plan(args: &PlanArgs, global: &Global) -> Result<ExitCode, CliError
 }
 
 /// `check`.
-pub async fn check(args: &CheckArgs, global: &Global) -> Result<ExitCode, CliError> {
+pub async fn check(args: &CheckArgs, global: &Global) -> Result<Ran, CliError> {
     let mut order = Order::new("check", &args.transfer, Mode::Check)?;
     order.job = Job { effect: Effect::Real, content: args.content, one_way: args.one_way, ..order.job };
     order.against = args.against.as_deref();
@@ -149,7 +161,7 @@ impl Observer for PlanLines {
     }
 }
 
-async fn execute(order: Order<'_>, global: &Global) -> Result<ExitCode, CliError> {
+async fn execute(order: Order<'_>, global: &Global) -> Result<Ran, CliError> {
     let (args, job) = (order.args, &order.job);
     entries::refuse_deletes(&args.entries, job)?;
     let config = Config::load(global.config.as_deref())?;
@@ -193,6 +205,10 @@ async fn execute(order: Order<'_>, global: &Global) -> Result<ExitCode, CliError
     let head = ReportHead { resumed_from: state.resumed_from(), ..head(&order, &run_id, (&source, &target), &finished, &telling.counters) };
     let extras = Extras { source_entries: from, ..extras(&finished, job) };
     let journal = state.journal();
+    let directory = state.directory();
+    if let Some(directory) = &directory {
+        kept::keep(directory, &head, &extras, &*journal).await;
+    }
     write_reports(report_file, global, &head, &extras, &*journal).await?;
     let failures = brigade_pipeline::report::first_failures(&*journal, FAILURES_SHOWN_MAX).await.unwrap_or_default();
     drop(journal);
@@ -218,7 +234,7 @@ async fn execute(order: Order<'_>, global: &Global) -> Result<ExitCode, CliError
         eprintln!("{}", CliError::fatal(reason, &source.shown, &target.shown));
     }
     manifest?;
-    Ok(ExitCode::from(head.outcome.exit_code()))
+    Ok(Ran { code: ExitCode::from(head.outcome.exit_code()), head, directory })
 }
 
 fn extras(finished: &Finished, job: &Job) -> Extras {
@@ -235,7 +251,7 @@ fn extras(finished: &Finished, job: &Job) -> Extras {
 }
 
 /// The word that report and history use.
-fn name_of(outcome: RunOutcome) -> String {
+pub fn name_of(outcome: RunOutcome) -> String {
     serde_json::to_value(outcome).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
 }
 

@@ -1,0 +1,117 @@
+//! `run JOB`: the job's command with the job's options, exactly as if it had been typed, and what it shows of the age of the copy.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use brigade_config::Job;
+use brigade_core::recovery::{Ahead, Level, Standing, Swept, standing};
+use brigade_core::report::RunOutcome;
+use brigade_state::ledger::{Ended, Ledger};
+use clap::Parser;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::args::{Cli, Command, Global, RunArgs};
+use crate::commands::transfer::{self, Ran};
+use crate::config::Config;
+use crate::error::CliError;
+
+/// Exit code of a breached recovery point.
+pub const BREACHED: u8 = 3;
+
+/// Runs a configured job.
+pub async fn run(args: &RunArgs, global: &Global) -> Result<ExitCode, CliError> {
+    let config = Config::load(global.config.as_deref())?;
+    let job = config.job(&args.job)?;
+    refuse_what_is_not_there(&args.job, job)?;
+    let state = config.state_dir(job, args.state_dir.as_deref())?;
+    let command = command(&config, args, &state)?;
+    let mut ledger = read_ledger(&state, &args.job, job);
+    let began = Timestamp::now();
+    let result = Box::pin(execute(command, global)).await;
+    if args.dry_run {
+        return result.map(|ran| ran.code);
+    }
+    if let Ok(ran) = &result
+        && let Some(ended) = ended(ran, job, began)
+    {
+        ledger.note(ended);
+        if let Err(error) = ledger.write(&state, &args.job) {
+            tracing::warn!("the age of the copy could not be written down, so the next look takes it for older: {error}");
+        }
+    }
+    let code = match result {
+        Ok(ran) if ran.head.outcome == RunOutcome::Interrupted => return Ok(ran.code),
+        Ok(ran) => ran.code,
+        Err(error) => error.show(),
+    };
+    match stands(&config, job, &ledger, Timestamp::now()) {
+        Some(standing) if standing.level == Level::Breached => {
+            eprintln!("the recovery point of `{}` is breached: the age of the copy is {}", args.job, standing.lag);
+            Ok(ExitCode::from(BREACHED))
+        }
+        _ => Ok(code),
+    }
+}
+
+/// What a job asks for and no run can keep is refused, not left out.
+fn refuse_what_is_not_there(name: &str, job: &Job) -> Result<(), CliError> {
+    let asked = [("ready_when", job.ready_when.is_some()), ("order_last", !job.order_last.is_empty())];
+    match asked.iter().find(|(_, is_asked)| *is_asked) {
+        Some((key, _)) => Err(CliError::plain(format!("this version cannot keep `{key}` of [jobs.{name}], so it does not run the job"))
+            .hint(format!("take `{key}` out, if a copy without it is good enough"))),
+        None => Ok(()),
+    }
+}
+
+/// The command line that the job is.
+fn command(config: &Config, args: &RunArgs, state: &Path) -> Result<Command, CliError> {
+    let words = config.file().arguments(&args.job).expect("the job was found before");
+    let state_dir = format!("--state-dir={}", state.display());
+    let report = args.report.as_ref().map(|path| format!("--report={}", path.display()));
+    let dry_run = args.dry_run.then(|| "--dry-run".to_owned());
+    let all = ["brigade".to_owned()].into_iter().chain(words).chain([state_dir]).chain(report).chain(dry_run);
+    let cli = Cli::try_parse_from(all).map_err(|error| {
+        let first = error.to_string().lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+        CliError::new(format!("[jobs.{}] cannot be run", args.job), first)
+    })?;
+    Ok(cli.command)
+}
+
+async fn execute(command: Command, global: &Global) -> Result<Ran, CliError> {
+    match command {
+        Command::Copy(args) => Box::pin(transfer::copy(&args, global)).await,
+        Command::Sync(args) => Box::pin(transfer::sync(&args, global)).await,
+        Command::Migrate(args) => Box::pin(transfer::migrate(&args, global)).await,
+        _ => Err(CliError::plain("a job is copy, sync or migrate")),
+    }
+}
+
+/// The run as the ledger takes it. None for a run that left no state.
+fn ended(ran: &Ran, job: &Job, began: Timestamp) -> Option<Ended> {
+    let objects = &ran.head.totals.objects;
+    let is_whole = matches!(ran.head.outcome, RunOutcome::Done | RunOutcome::Partial) && objects.unknown == 0;
+    Some(Ended {
+        run: ran.head.run.clone(),
+        began,
+        ended: Timestamp::now(),
+        outcome: transfer::name_of(ran.head.outcome),
+        swept: if is_whole { Swept::Whole } else { Swept::Part },
+        failing: objects.failed + objects.skipped,
+        held_back: SignedDuration::try_from(job.held_back).unwrap_or(SignedDuration::MAX),
+        directory: ran.directory.as_ref()?.file_name()?.to_str()?.to_owned(),
+    })
+}
+
+/// The ledger of a job. One that cannot be read says nothing: the copy then counts as never proven until the next clean run.
+pub fn read_ledger(state: &Path, name: &str, job: &Job) -> Ledger {
+    Ledger::read(state, name, &job.selection()).unwrap_or_else(|error| {
+        tracing::warn!("what is known of the job `{name}` cannot be read, so its copy counts as never proven: {error}");
+        Ledger::empty(&job.selection())
+    })
+}
+
+/// How a job stands to its recovery point, where it has one.
+pub fn stands(config: &Config, job: &Job, ledger: &Ledger, now: Timestamp) -> Option<Standing> {
+    let point = SignedDuration::try_from(config.file().recovery_point(job)?).ok()?;
+    Some(standing(ledger.frontier.proven_through(), point, now, Ahead::default()))
+}
