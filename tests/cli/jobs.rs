@@ -106,6 +106,25 @@ async fn a_breach_is_exit_code_3_of_status_and_run() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_second_copy_waits_for_a_clean_first_one() {
+    let lab = Lab::start().await;
+    let second = "[jobs.second]\nsource = \"g:data/out\"\ntarget = \"two:data/third\"\nafter = \"daily\"\n";
+    write(&lab, &format!("{DAILY}{second}"));
+    seed(&lab, "in/a");
+    seed(&lab, "in/line\nfeed");
+    let refused = brigade(&lab, &["run", "second"]);
+    assert!(refused.code == 2 && refused.stderr.contains("it has not run yet"), "{}", refused.stderr);
+    assert_eq!(brigade(&lab, &["run", "daily"]).code, 1, "a key that the target cannot hold is skipped");
+    let refused = brigade(&lab, &["run", "second"]);
+    assert!(refused.code == 2 && refused.stderr.contains("its last run ended `partial`"), "{}", refused.stderr);
+    assert!(lab.s3_other.world().keys(BUCKET).is_empty());
+    write(&lab, &format!("{DAILY}exclude = \"line*\"\n{second}"));
+    assert_eq!(brigade(&lab, &["run", "daily"]).code, 0);
+    assert_eq!(brigade(&lab, &["run", "second"]).code, 0);
+    assert_eq!(lab.s3_other.world().keys(BUCKET), [b"third/a"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_no_run_can_keep_is_refused_before_the_first_request() {
     let lab = Lab::start().await;
     let requests = |lab: &Lab| lab.s3.requests().counts().total() + lab.gcs.requests().counts().total();

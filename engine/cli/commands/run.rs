@@ -25,6 +25,7 @@ pub async fn run(args: &RunArgs, global: &Global) -> Result<ExitCode, CliError> 
     refuse_what_is_not_there(&args.job, job)?;
     let state = config.state_dir(job, args.state_dir.as_deref())?;
     let command = command(&config, args, &state)?;
+    wait_for_those_before(&config, args, job)?;
     let mut ledger = read_ledger(&state, &args.job, job);
     let began = Timestamp::now();
     let result = Box::pin(execute(command, global)).await;
@@ -61,6 +62,22 @@ fn refuse_what_is_not_there(name: &str, job: &Job) -> Result<(), CliError> {
             .hint(format!("take `{key}` out, if a copy without it is good enough"))),
         None => Ok(()),
     }
+}
+
+/// A job that comes after others runs when the last run of each of them was clean, and not before.
+fn wait_for_those_before(config: &Config, args: &RunArgs, job: &Job) -> Result<(), CliError> {
+    for name in &job.after {
+        let before = config.job(name)?;
+        let last = read_ledger(&config.state_dir(before, args.state_dir.as_deref())?, name, before).last;
+        let how = match last {
+            Some(last) if last.outcome == transfer::name_of(RunOutcome::Done) => continue,
+            Some(last) => format!("its last run ended `{}`", last.outcome),
+            None => "it has not run yet".to_owned(),
+        };
+        return Err(CliError::new(format!("`{}` comes after `{name}`, which must end clean before", args.job), how)
+            .hint(format!("give `brigade run {name}` first")));
+    }
+    Ok(())
 }
 
 /// The command line that the job is.

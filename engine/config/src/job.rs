@@ -6,6 +6,7 @@ use std::time::Duration;
 use brigade_core::filter::FilterOptions;
 use brigade_core::location::{Location, Overlap, Place, overlap};
 use brigade_core::schedule::{Priority, Schedule};
+use brigade_core::units::parse_size;
 use jiff::Timestamp;
 
 use crate::keys::Key;
@@ -115,6 +116,16 @@ impl Job {
         })
     }
 
+    /// Whether it has an option of its own that cannot be shown to keep to a limit.
+    pub(crate) fn exceeds(&self, option: &str, limit: &str) -> bool {
+        let own = self.options.iter().find(|(own, _)| *own == option).and_then(|(_, value)| value.as_deref());
+        let is_within = |own: &str| match option {
+            "--memory" => parse_size(own).ok().zip(parse_size(limit).ok()).is_some_and(|(own, limit)| own <= limit),
+            _ => own.parse::<f64>().ok().zip(limit.parse::<f64>().ok()).is_some_and(|(own, limit)| own <= limit),
+        };
+        own.is_some_and(|own| !is_within(own))
+    }
+
     /// Whether it deletes what its target has and its source lacks.
     pub fn deletes_from_target(&self) -> bool {
         self.mode == Mode::SyncDelete
@@ -207,12 +218,13 @@ impl Config {
         let places =
             [&job.source, &job.target].map(|location| if job.tenant.is_some() { as_folder(location) } else { location.to_string() });
         let mut words: Vec<String> = std::iter::once(command.to_owned()).chain(places).collect();
-        let verify = self
-            .class_of(job)
-            .and_then(|class| class.verify.clone())
-            .filter(|_| job.options.iter().all(|(option, _)| *option != "--verify"));
-        let from_class = verify.map(|verify| ("--verify", Some(verify)));
-        for (option, value) in job.options.iter().cloned().chain(from_class) {
+        // What the class and the tenant say holds where the job says nothing.
+        let verify = self.class_of(job).and_then(|class| class.verify.clone()).map(|verify| ("--verify", verify));
+        let tenant = job.tenant.as_ref().and_then(|tenant| self.tenants.get(tenant));
+        let limits = tenant.into_iter().flat_map(|tenant| tenant.limits.options.iter().cloned());
+        let is_left = |option: &str| job.options.iter().all(|(given, _)| *given != option);
+        let besides = verify.into_iter().chain(limits).filter(|(option, _)| is_left(option)).map(|(option, value)| (option, Some(value)));
+        for (option, value) in job.options.iter().cloned().chain(besides) {
             // `--option=VALUE`, so that a value which begins with a dash is no option.
             words.push(value.map_or_else(|| option.to_owned(), |value| format!("{option}={value}")));
         }

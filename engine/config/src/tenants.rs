@@ -46,6 +46,8 @@ pub struct TenantLimits {
     pub requests_per_second: Option<f64>,
     /// Jobs that run at once.
     pub jobs_at_once: Option<u64>,
+    /// The limits that one job has by itself, as options of its command.
+    pub(crate) options: Vec<(&'static str, String)>,
 }
 
 impl Tenant {
@@ -85,9 +87,18 @@ impl TenantLimits {
             bandwidth: section.text("bandwidth").and_then(|text| Timetable::parse(text).ok()),
             requests_per_second: section.text("requests_per_second").and_then(|text| text.parse().ok()),
             jobs_at_once: section.number("jobs_at_once"),
+            options: OF_ONE_JOB.iter().filter_map(|(key, option)| Some((*option, section.owned(key)?))).collect(),
         }
     }
 }
+
+/// Limits that a job can have by itself, with its option for them.
+const OF_ONE_JOB: [(&str, &str); 4] = [
+    ("memory", "--memory"),
+    ("concurrency", "--concurrency"),
+    ("bandwidth", "--bandwidth"),
+    ("requests_per_second", "--requests-per-second"),
+];
 
 /// Names that the metrics have for themselves.
 const LABELS_TAKEN: [&str; 5] = ["job", "tenant", "le", "quantile", "instance"];
@@ -199,6 +210,10 @@ impl Config {
             found.push(job.line, format!("[jobs.{name}] is of the tenant `{tenant_name}`, which there is not"), hint);
             return;
         };
+        for (option, limit) in tenant.limits.options.iter().filter(|(option, limit)| job.exceeds(option, limit)) {
+            let what = format!("[jobs.{name}] asks for a `{option}` that is not below the {limit} of the tenant `{tenant_name}`");
+            found.push(job.line, what, Some("leave it out of the job: the limit of the tenant holds".to_owned()));
+        }
         let roots: Vec<Place> = tenant.roots.iter().filter_map(|root| resolve(self, root).ok()).collect();
         for (key, location) in [("source", &job.source), ("target", &job.target)] {
             let what = format!("`{key}` in [jobs.{name}]");

@@ -31,7 +31,10 @@ fn the_example_says_what_it_seems_to_say() {
             "offsite:registry-backup/blobs/",
             "--exclude=*.tmp",
             "--exclude=/uploads/**",
-            "--verify=stored"
+            "--verify=stored",
+            "--memory=512M",
+            "--concurrency=64",
+            "--bandwidth=08:00,50M 18:00,off"
         ]
     );
     assert_eq!(config.tenants["team-a"].limits.memory_bytes, Some(512 << 20));

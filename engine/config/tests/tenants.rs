@@ -314,6 +314,22 @@ fn a_shared_store_has_two_owners_who_still_keep_to_their_roots() {
 }
 
 #[test]
+fn a_job_keeps_to_the_limits_of_its_tenant() {
+    let text = |rest: &str| {
+        let right = Setting::right("").text();
+        let (before, jobs) = right.split_once("[jobs.a-job]\n").unwrap();
+        format!("{before}[tenants.a.limits]\nmemory = \"64M\"\nconcurrency = 8\nbandwidth = \"1M\"\n[jobs.a-job]\n{rest}{jobs}")
+    };
+    let config = Config::parse(&text("memory = \"32M\"\n")).unwrap();
+    let words = config.arguments("a-job").unwrap();
+    assert_eq!(words[3..], ["--memory=32M", "--concurrency=8", "--bandwidth=1M"]);
+    assert_eq!(config.arguments("b-job").unwrap().len(), 3, "the limits of one tenant are not those of another");
+    for bad in ["memory = \"65M\"", "concurrency = 9", "concurrency = \"auto\"", "bandwidth = \"2M\"", "bandwidth = \"off\""] {
+        assert!(Config::parse(&text(&format!("{bad}\n"))).is_err(), "{bad}");
+    }
+}
+
+#[test]
 fn directories_have_no_way_up() {
     let text = |target: &str| {
         format!(
