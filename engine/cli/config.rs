@@ -7,6 +7,7 @@ use brigade_config::{Job, nearest};
 pub use brigade_config::{StoreConfig, StoreKind};
 
 use crate::error::CliError;
+use crate::open::absolute;
 use crate::state::state_dir;
 
 /// The configuration, and the file that it came from.
@@ -34,7 +35,10 @@ impl Config {
                 .hint("name a file that exists with --config or $BRIGADE_CONFIG")
         })?;
         match brigade_config::Config::parse(&text) {
-            Ok(file) => Ok(Self { file, path: Some(path) }),
+            Ok(file) => {
+                refuse_links(&file, &path)?;
+                Ok(Self { file, path: Some(path) })
+            }
             Err(problems) => Err(CliError::new(format!("the configuration {} is not understood", path.display()), problems)),
         }
     }
@@ -100,6 +104,23 @@ impl Config {
         all.dedup();
         Ok(all)
     }
+}
+
+/// State directories that are apart as they are written can still be one by a link: two tenants never share one.
+fn refuse_links(file: &brigade_config::Config, path: &Path) -> Result<(), CliError> {
+    let own = file.tenants.iter().filter_map(|(name, tenant)| Some((format!("[tenants.{name}]"), tenant.state_dir.as_ref()?)));
+    let process = file.serve.state_dir.iter().map(|path| ("[serve]".to_owned(), path));
+    let mut found: Vec<(String, String)> = Vec::new();
+    for (who, directory) in process.chain(own) {
+        let real = absolute(directory).map_err(|error| CliError::new(format!("cannot find the state directory of {who}"), error))?;
+        let real = format!("{}/", real.trim_end_matches('/'));
+        if let Some((other, _)) = found.iter().find(|(_, other)| real.starts_with(other) || other.starts_with(&real)) {
+            let cause = format!("the state directories of {other} and {who} are the same or lie in each other, by way of a link");
+            return Err(CliError::new(format!("the configuration {} is not understood", path.display()), cause));
+        }
+        found.push((who, real));
+    }
+    Ok(())
 }
 
 fn user_config() -> Option<PathBuf> {

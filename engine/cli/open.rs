@@ -256,7 +256,7 @@ struct Backend {
 }
 
 /// The absolute path with links resolved as far as it exists, so that two spellings of one directory are seen as one.
-fn absolute(path: &Path) -> std::io::Result<String> {
+pub fn absolute(path: &Path) -> std::io::Result<String> {
     let full = std::path::absolute(path)?;
     let mut existing = full.clone();
     let mut rest = PathBuf::new();

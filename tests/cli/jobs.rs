@@ -142,6 +142,15 @@ async fn what_no_run_can_keep_is_refused_before_the_first_request() {
         let ran = brigade(&lab, command);
         assert!(ran.code == 2 && ran.stderr.contains("outside of every root of the tenant `a`"), "{}", ran.stderr);
     }
+    // Two state directories that are one by a link.
+    std::fs::create_dir_all(lab.path("real")).unwrap();
+    std::os::unix::fs::symlink(lab.path("real"), lab.path("link")).unwrap();
+    let tenant = |name: &str, store: &str, state: &str| {
+        format!("[tenants.{name}]\nstores = [{store:?}]\nroots = [\"{store}:{name}\"]\nstate_dir = {:?}\n", lab.path(state))
+    };
+    write(&lab, &format!("{}{}", tenant("a", "one", "real/a"), tenant("b", "g", "link/a/b")));
+    let linked = brigade(&lab, &["config", "show"]);
+    assert!(linked.code == 2 && linked.stderr.contains("by way of a link"), "{}", linked.stderr);
     assert_eq!(requests(&lab), 0);
 }
 

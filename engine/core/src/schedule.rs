@@ -97,24 +97,49 @@ impl Schedule {
     /// The spaces between the occurrences from the first one after `from` to the first one that is not before `to`. `None` where
     /// there are fewer than two.
     pub fn gaps(&self, from: Timestamp, to: Timestamp) -> Option<Gaps> {
+        let windows = self.telling(from, to);
+        windows.into_iter().filter_map(|(from, to)| self.gaps_within(from, to)).reduce(Gaps::with)
+    }
+
+    /// Stretches of time that have every space which the whole has: all of it, unless every hour is like every other but for those in
+    /// which the clocks are turned.
+    fn telling(&self, from: Timestamp, to: Timestamp) -> Vec<(Timestamp, Timestamp)> {
+        let around = |at: Timestamp| (at - TELLING.min(from.duration_until(at)), at + TELLING.min(at.duration_until(to)));
+        match self {
+            // Every space is like the first.
+            Self::Every(period) => vec![(from, from.checked_add(period.length() * 2).unwrap_or(to).min(to))],
+            Self::Cron { cron, zone } if cron.is_every_hour() => {
+                let turns = zone.following(from).map(|turn| turn.timestamp()).take_while(|turn| *turn < to);
+                std::iter::once(from).chain(turns).map(around).collect()
+            }
+            Self::Cron { .. } => vec![(from, to)],
+        }
+    }
+
+    fn gaps_within(&self, from: Timestamp, to: Timestamp) -> Option<Gaps> {
         let mut before = self.next_after(from)?;
         let mut gaps: Option<Gaps> = None;
         while before < to {
             let Some(next) = self.next_after(before) else { break };
             let gap = before.duration_until(next);
-            let known = gaps.get_or_insert(Gaps { shortest: gap, longest: gap, longest_from: before, longest_to: next });
-            known.shortest = known.shortest.min(gap);
-            if gap > known.longest {
-                *known = Gaps { longest: gap, longest_from: before, longest_to: next, ..*known };
-            }
-            if matches!(self, Self::Every(_)) {
-                break;
-            }
+            let found = Gaps { shortest: gap, longest: gap, longest_from: before, longest_to: next };
+            gaps = Some(gaps.map_or(found, |gaps| gaps.with(found)));
             before = next;
         }
         gaps
     }
 }
+
+impl Gaps {
+    /// Both taken together; of two longest ones the first.
+    fn with(self, other: Self) -> Self {
+        let longest = if other.longest > self.longest { other } else { self };
+        Self { shortest: self.shortest.min(other.shortest), ..longest }
+    }
+}
+
+/// Around a turn of the clock: more than the hour before and the hour after, and the turn itself.
+const TELLING: SignedDuration = SignedDuration::from_hours(4);
 
 /// The first instant after `after` at which the expression fires.
 fn next_of_cron(cron: &Cron, zone: &TimeZone, after: Timestamp) -> Option<Timestamp> {

@@ -122,6 +122,13 @@ impl Cron {
         self.any_hour == AnyHour::Yes
     }
 
+    /// Whether every hour of every day has the same minutes.
+    pub(super) fn is_every_hour(&self) -> bool {
+        let all = |bits: u64, field: &Field| (field.least..=field.most).all(|value| bits >> value & 1 == 1);
+        let week = 0x7f;
+        self.names_no_hour() && all(self.days, &DAY) && all(self.months, &MONTH) && self.weekdays == week
+    }
+
     /// The first local minute at or after `from`, which must be a whole minute. `None` where there is none within
     /// [`CRON_YEARS_AHEAD_MAX`] years.
     pub fn next_at_or_after(&self, from: DateTime) -> Option<DateTime> {

@@ -94,35 +94,20 @@ fn year(year: i16) -> (Timestamp, Timestamp) {
 }
 
 #[test]
-fn a_year_fires_exactly_what_a_count_of_its_minutes_fires() {
+fn a_year_fires_exactly_what_a_count_of_its_minutes_fires_from_wherever_one_looks() {
     for &(name, number) in YEARS {
         let (zone, (from, to)) = (zone(name), year(number));
+        let turns: Vec<Timestamp> = zone.following(from).map(|turn| turn.timestamp()).take_while(|turn| *turn < to).collect();
         for &rule in RULES {
             let schedule = cron(rule.expression, &zone);
-            let mut found = Vec::new();
-            let mut last = from;
-            while let Some(next) = schedule.next_after(last).filter(|next| *next <= to) {
-                found.push(next);
-                last = next;
-            }
-            assert_eq!(found, model(rule, &zone, from, to), "{} in {name}, {number}", rule.expression);
-        }
-    }
-}
-
-#[test]
-fn the_next_occurrence_is_the_same_from_wherever_one_looks() {
-    for &(name, number) in YEARS {
-        let (zone, (from, to)) = (zone(name), year(number));
-        for &rule in RULES.iter().filter(|rule| !rule.expression.contains("29 2")) {
-            let schedule = cron(rule.expression, &zone);
             let expected = model(rule, &zone, from, to);
-            let turns = zone.following(from).map(|turn| turn.timestamp()).take_while(|turn| *turn < to);
-            let near = turns.flat_map(|turn| (-240..240).map(move |minute| turn + SignedDuration::from_mins(minute)));
+            let all = std::iter::successors(schedule.next_after(from), |last| schedule.next_after(*last));
+            let found: Vec<Timestamp> = all.take_while(|fired| *fired <= to).collect();
+            assert_eq!(found, expected, "{} in {name}, {number}", rule.expression);
+            let near = turns.iter().flat_map(|turn| (-240..240).map(move |minute| *turn + SignedDuration::from_mins(minute)));
             let spread = (0..1000).map(|step| from + SignedDuration::from_secs(step * 30_011));
             for look in near.chain(spread).filter(|look| (from..to).contains(look)) {
-                let next = expected.get(expected.partition_point(|fired| *fired <= look));
-                if let Some(next) = next {
+                if let Some(next) = expected.get(expected.partition_point(|fired| *fired <= look)) {
                     assert_eq!(schedule.next_after(look).as_ref(), Some(next), "{} in {name} from {look}", rule.expression);
                 }
             }
@@ -178,5 +163,20 @@ fn the_longest_gap_of_a_year_is_the_night_that_is_an_hour_longer() {
     assert_eq!((gaps.shortest, gaps.longest), (SignedDuration::from_mins(15), SignedDuration::from_mins(15)));
     let gaps = Schedule::Every(Period::new(Duration::from_secs(3600)).unwrap()).gaps(from, to).unwrap();
     assert_eq!((gaps.shortest, gaps.longest), (SignedDuration::from_hours(1), SignedDuration::from_hours(1)));
+    // Half an hour that comes twice, between two full hours.
+    let gaps = cron("0 * * * *", &zone("Australia/Lord_Howe")).gaps(from, to).unwrap();
+    assert_eq!((gaps.shortest, gaps.longest), (SignedDuration::from_mins(30), SignedDuration::from_mins(90)));
     assert!(cron("0 3 29 2 *", &TimeZone::UTC).gaps(from, to).is_none(), "there is none in that year");
+}
+
+#[test]
+fn looking_at_the_turns_only_finds_the_gaps_of_the_whole_year() {
+    let (from, to) = year(2027);
+    for name in ["Australia/Lord_Howe", "Europe/Berlin", "UTC"] {
+        for expression in ["0 * * * *", "10,25 * * * *"] {
+            let schedule = cron(expression, &zone(name));
+            let (quick, whole) = (schedule.gaps(from, to).unwrap(), schedule.gaps_within(from, to).unwrap());
+            assert_eq!((quick.shortest, quick.longest), (whole.shortest, whole.longest), "{expression} in {name}");
+        }
+    }
 }

@@ -178,7 +178,7 @@ fn a_scripted_year_starts_exactly_what_the_model_starts() {
     for (name, number) in
         [("Europe/Berlin", 2028), ("America/New_York", 2026), ("Australia/Lord_Howe", 2027), ("America/Sao_Paulo", 2018), ("UTC", 2028)]
     {
-        for (at, &rule) in RULES.iter().enumerate().filter(|(at, _)| name == "Europe/Berlin" || [0, 3, 4].contains(at)) {
+        for (at, &rule) in RULES.iter().enumerate().filter(|(at, _)| name == "Europe/Berlin" || [0, 3].contains(at)) {
             // Looks are never so far apart that occurrences of the dense rules are missed by them: those holes are bounded.
             let look_minutes = match (at, name) {
                 (0, "Europe/Berlin") => 1,
