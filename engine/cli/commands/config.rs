@@ -68,8 +68,7 @@ fn check(config: &Config, path: &Path, args: &ConfigArgs, global: &Global) -> Re
         return Err(CliError::new(format!("the configuration {} cannot be used as it is", path.display()), cause));
     }
     if !global.json && !global.quiet {
-        let counts = (file.stores.len(), file.jobs.len(), file.tenants.len());
-        say!("{}: {} stores, {} jobs, {} tenants, no problem", path.display(), counts.0, counts.1, counts.2);
+        say!("{}: no problem (stores: {}, jobs: {}, tenants: {})", path.display(), file.stores.len(), file.jobs.len(), file.tenants.len());
         sums.iter().for_each(|line| say!("{line}"));
     }
     Ok(ExitCode::SUCCESS)

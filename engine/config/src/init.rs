@@ -77,7 +77,7 @@ fn end(store: &str, end: &End, does: &str) -> (String, String) {
         ),
         (false, _) => format!("# credentials_file = \"/etc/brigade/{store}.json\" # by default application default credentials\n"),
     };
-    (format!("# It only {does}.\n[stores.{store}]\nkind = \"{kind}\"\n{endpoint}{credentials}\n"), format!("{store}:{path}"))
+    (format!("# The job {does} here.\n[stores.{store}]\nkind = \"{kind}\"\n{endpoint}{credentials}\n"), format!("{store}:{path}"))
 }
 
 /// A text as TOML has it.
