@@ -296,7 +296,8 @@ enum Paired {
 fn pair(source: &mut Entries, target: &mut Entries, known: Option<Known>, rules: &DiffRules, outlet: &Outlet, cx: &Ctx) -> Paired {
     let (ours, theirs) = source.head().zip(target.head()).expect("the join saw both");
     if !in_size_and_age(ours, cx) {
-        (source.pass(), target.pass());
+        source.pass();
+        target.pass();
         return Paired::Hidden;
     }
     let weighed = weigh(ours, theirs, known.as_ref(), cx.suspects.trust(&ours.key), rules);
@@ -306,7 +307,8 @@ fn pair(source: &mut Entries, target: &mut Entries, known: Option<Known>, rules:
     };
     match kept {
         Some(outcome) => {
-            (source.pass(), target.pass());
+            source.pass();
+            target.pass();
             Paired::Kept(outcome)
         }
         None => Paired::Act(act(weighed, source.take(), target.take(), known, rules)),
