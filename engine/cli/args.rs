@@ -15,7 +15,7 @@ pub use entries::EntryArgs;
 pub use requests::{OneSideArgs, PayloadSigningArg, RequestArgs, S3Engine, SideArgs, parse_endpoint};
 pub use service::{ConfigArgs, ConfigCommand, HistoryArgs, InitArgs, ReportArgs, RunArgs, StatusArgs};
 pub use transfer::{
-    CheckArgs, CompareArg, FilterArgs, MetadataArg, MigrateArgs, OutputArgs, PlanArgs, PlanMode, ServerSide, SyncArgs, TransferArgs,
+    CheckArgs, CompareArg, FilterArgs, MetadataArg, MigrateArgs, OutputArgs, PlanArgs, PlanMode, ServerSideArg, SyncArgs, TransferArgs,
     TuningArgs, VerifyArg,
 };
 

@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use brigade_core::compare::CompareMode;
 use brigade_core::diff::Existing;
 use brigade_core::filter::{Case, Filter, FilterOptions, RuleFile};
-use brigade_core::job::{DeleteGuards, Effect, Job, MetadataPolicy, Mode, Unconditional, Verify};
+use brigade_core::job::{DeleteGuards, Effect, Job, MetadataPolicy, Mode, ServerSide, Unconditional, Verify};
 use brigade_core::limits::{GIB, MIB, PART_BYTES_DEFAULT};
 use brigade_core::units::{Age, parse_age};
 use indicatif::HumanBytes;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::args::{CompareArg, FilterArgs, MetadataArg, ServerSide, TransferArgs, TuningArgs, VerifyArg};
+use crate::args::{CompareArg, FilterArgs, MetadataArg, ServerSideArg, TransferArgs, TuningArgs, VerifyArg};
 use crate::error::CliError;
 
 /// The byte budget is a quarter of the machine's memory, and at most this.
@@ -32,7 +32,7 @@ const MEMORY_BYTES_MIN: u64 = 16 * MIB;
 /// The job of a transfer in this mode.
 pub fn job(args: &TransferArgs, mode: Mode, now: Timestamp) -> Result<Job, CliError> {
     let tuning = &args.tuning;
-    refuse_what_is_not_there(tuning)?;
+    refuse_contradictions(tuning)?;
     let memory_bytes = tuning.memory.unwrap_or_else(default_memory);
     if memory_bytes < MEMORY_BYTES_MIN {
         return Err(CliError::plain(format!("--memory {} is too little", HumanBytes(memory_bytes))).hint("give at least 16M"));
@@ -61,16 +61,24 @@ pub fn job(args: &TransferArgs, mode: Mode, now: Timestamp) -> Result<Job, CliEr
         metadata: if tuning.metadata == MetadataArg::All { MetadataPolicy::All } else { MetadataPolicy::None },
         set_metadata: tuning.set_metadata.clone(),
         storage_class: tuning.storage_class.clone(),
+        server_side: server_side(tuning.server_side),
+        preserve_etag: false,
     })
 }
 
-fn refuse_what_is_not_there(tuning: &TuningArgs) -> Result<(), CliError> {
-    match tuning.server_side {
-        ServerSide::Auto | ServerSide::Never => Ok(()),
-        ServerSide::Always => {
-            Err(CliError::plain("this version copies no bytes inside a provider, so `--server-side always` cannot be kept")
-                .hint("leave the option out: bytes then pass through this machine"))
-        }
+fn refuse_contradictions(tuning: &TuningArgs) -> Result<(), CliError> {
+    if tuning.server_side == ServerSideArg::Always && tuning.verify == VerifyArg::Content {
+        return Err(CliError::plain("`--verify content` reads every copy back, which `--server-side always` rules out")
+            .hint("leave one of them out: digests that the provider stores prove what it copies itself"));
+    }
+    Ok(())
+}
+
+fn server_side(arg: ServerSideArg) -> ServerSide {
+    match arg {
+        ServerSideArg::Auto => ServerSide::Auto,
+        ServerSideArg::Always => ServerSide::Always,
+        ServerSideArg::Never => ServerSide::Never,
     }
 }
 

@@ -18,8 +18,8 @@ use brigade_store::layers::hedge::Hedging;
 use brigade_store::layers::jitter::Jitter;
 use brigade_store::layers::limit::{Limiter, Limits};
 use brigade_store::layers::{Layered, Layers};
-use brigade_store::single::Single;
-use brigade_store::{Delete, Source, StoreError, Target};
+use brigade_store::single::{Single, SingleCopy};
+use brigade_store::{Delete, ServerCopy, Source, StoreError, Target};
 
 use crate::args::{OneSideArgs, PayloadSigningArg, RequestArgs, S3Engine, SideArgs};
 use crate::config::{Config, StoreConfig, StoreKind};
@@ -81,6 +81,23 @@ pub struct Opened {
     pub shown: String,
     /// Key prefix that counts towards a name's length.
     pub prefix: Vec<u8>,
+    /// How it is reached, for copies inside one provider.
+    pub provider: Provider,
+    /// What stands around every handle of this location.
+    pub layers: Arc<Layers>,
+    /// The one object that is shown, by its name in the store.
+    pub real: Option<Key>,
+}
+
+/// A provider that may copy by itself.
+#[derive(Clone)]
+pub enum Provider {
+    /// An S3 endpoint.
+    S3(S3Store),
+    /// Google, or an emulator.
+    Gcs(GcsStore),
+    /// Directories have no provider.
+    None,
 }
 
 impl Opened {
@@ -88,7 +105,25 @@ impl Opened {
     pub fn single(self, real: Key, shown: Key) -> Self {
         let store = Arc::new(Single::new(self.store, real.clone(), shown.clone()));
         let place = Place { prefix: format!("{}{real}", self.place.prefix), ..self.place };
-        Self { place, reading: store.clone(), store, delete: Arc::new(Single::new(self.delete, real, shown)), ..self }
+        let delete = Arc::new(Single::new(self.delete, real.clone(), shown));
+        Self { place, reading: store.clone(), store, delete, real: Some(real), ..self }
+    }
+
+    /// The road from `source` to here, where one endpoint reaches both: its provider may copy by itself.
+    pub fn server_copy(&self, source: &Self) -> Option<Arc<dyn ServerCopy>> {
+        if self.place.endpoint != source.place.endpoint {
+            return None;
+        }
+        let road: Arc<dyn ServerCopy> = match (&source.provider, &self.provider) {
+            (Provider::S3(source), Provider::S3(target)) => Arc::new(target.copier(source)),
+            (Provider::Gcs(source), Provider::Gcs(target)) => Arc::new(target.copier(source)),
+            _ => return None,
+        };
+        let road = Arc::new(Layered::new(road, self.layers.clone()));
+        match (&source.real, &self.real) {
+            (Some(real), Some(copy)) => Some(Arc::new(SingleCopy::new(road, real.clone(), copy.clone()))),
+            _ => Some(road),
+        }
     }
 
     /// The same location, listed by `entries`.
@@ -184,7 +219,8 @@ impl Opener {
         let store = S3Store::connect(options, self.transport.clone()).await?;
         let delete: Arc<dyn Delete> = Arc::new(store.deleter());
         let place = Place { endpoint: store.endpoint_id(), bucket: path.bucket.clone(), prefix: path.key_prefix() };
-        let backend = Backend { store: Arc::new(store), delete, place, prefix: path.key_prefix().into_bytes(), ramp: None };
+        let provider = Provider::S3(store.clone());
+        let backend = Backend { store: Arc::new(store), delete, place, prefix: path.key_prefix().into_bytes(), ramp: None, provider };
         Ok(self.layered(backend, side, shown))
     }
 
@@ -202,8 +238,9 @@ impl Opener {
         let place = Place { endpoint: store.endpoint_id(), bucket: path.bucket.clone(), prefix: path.key_prefix() };
         // An emulator has no shards to split.
         let ramp = store.is_google().then_some(Ramp::GOOGLE);
+        let provider = Provider::Gcs(store.clone());
         let store = Arc::new(store);
-        let backend = Backend { store: store.clone(), delete: store, place, prefix: path.key_prefix().into_bytes(), ramp };
+        let backend = Backend { store: store.clone(), delete: store, place, prefix: path.key_prefix().into_bytes(), ramp, provider };
         Ok(self.layered(backend, side, shown))
     }
 
@@ -218,12 +255,12 @@ impl Opener {
             prefix.push('/');
         }
         let place = Place { endpoint: "file".into(), bucket: String::new(), prefix };
-        let backend = Backend { store: store.clone(), delete: store, place, prefix: Vec::new(), ramp: None };
+        let backend = Backend { store: store.clone(), delete: store, place, prefix: Vec::new(), ramp: None, provider: Provider::None };
         Ok(self.layered(backend, side, shown))
     }
 
     fn layered(&mut self, backend: Backend, side: Side, shown: &str) -> Opened {
-        let Backend { store, delete, place, prefix, ramp } = backend;
+        let Backend { store, delete, place, prefix, ramp, provider } = backend;
         let requests = &self.requests;
         let begin = || {
             let bandwidth = requests.bandwidth.clone().unwrap_or(Timetable::constant(None));
@@ -242,7 +279,17 @@ impl Opener {
         };
         let layers = Arc::new(layers);
         let store = Arc::new(Layered::new(store, layers.clone()));
-        Opened { reading: store.clone(), store, delete: Arc::new(Layered::new(delete, layers)), place, shown: shown.to_owned(), prefix }
+        Opened {
+            reading: store.clone(),
+            store,
+            delete: Arc::new(Layered::new(delete, layers.clone())),
+            place,
+            shown: shown.to_owned(),
+            prefix,
+            provider,
+            layers,
+            real: None,
+        }
     }
 }
 
@@ -253,6 +300,7 @@ struct Backend {
     place: Place,
     prefix: Vec<u8>,
     ramp: Option<Ramp>,
+    provider: Provider,
 }
 
 /// The absolute path with links resolved as far as it exists, so that two spellings of one directory are seen as one.

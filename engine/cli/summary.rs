@@ -59,6 +59,9 @@ fn fill(
     if !copied.is_empty() {
         writeln!(text, "  {copied:<9} {:>12} {:<7}  {:>12}", count(objects.copied), noun(objects.copied), bytes(head.totals.bytes.copied))?;
     }
+    if head.totals.bytes.server_side > 0 {
+        writeln!(text, "  of these the provider copied {} by itself", bytes(head.totals.bytes.server_side))?;
+    }
     writeln!(text, "  {unchanged:<9} {:>12} {}", count(objects.kept), noun(objects.kept))?;
     let failed = if job.mode == Mode::Check { "differ" } else { "failed" };
     for (name, number) in [("skipped", objects.skipped), (failed, objects.failed), ("unknown", objects.unknown)] {

@@ -7,6 +7,7 @@
 use std::fmt::Write as _;
 
 use brigade_fuzz::{assert_harmless, assert_readable, assert_whole, keys, text_keys, xml};
+use brigade_s3_xml::copy::parse_copy;
 use brigade_s3_xml::upload::{parse_complete, parse_initiate, parse_parts, parse_uploads};
 use brigade_s3_xml::{parse_delete_result, parse_error, parse_list_page};
 use libfuzzer_sys::fuzz_target;
@@ -22,6 +23,7 @@ fn any_document(data: &[u8]) {
     assert_whole(data, |document| parse_delete_result(document).ok());
     assert_whole(data, |document| parse_initiate(document).ok());
     assert_whole(data, |document| parse_complete(document).ok());
+    assert_whole(data, |document| parse_copy(document).ok());
     assert_whole(data, |document| parse_parts(document).ok());
     assert_whole(data, |document| parse_uploads(document).ok());
 
@@ -30,7 +32,7 @@ fn any_document(data: &[u8]) {
         assert_readable(&error.to_string());
     }
     let deleted = parse_delete_result(data);
-    let roots = [page.is_ok(), deleted.is_ok(), parse_initiate(data).is_ok(), parse_complete(data).is_ok(), parse_parts(data).is_ok()];
+    let roots = [page.is_ok(), deleted.is_ok(), parse_initiate(data).is_ok(), parse_complete(data).is_ok(), parse_copy(data).is_ok(), parse_parts(data).is_ok()];
     assert!(roots.iter().filter(|read| **read).count() <= 1, "one document was read as two kinds: {roots:?}");
 
     for error in deleted.iter().flat_map(|result| &result.errors) {

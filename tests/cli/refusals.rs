@@ -107,6 +107,7 @@ async fn contradictions() {
             &with("copy", &["--part-size", "1G", "--memory", "64M"]),
             &with("copy", &["--memory", "1M"]),
             &with("copy", &["--server-side", "always"]),
+            &with("copy", &["--server-side", "always", "--verify", "content"]),
         ],
     )
     .await;

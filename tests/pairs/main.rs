@@ -4,5 +4,6 @@
 mod keys;
 mod pairs;
 mod requests;
+mod server_side;
 #[path = "../support/lab.rs"]
 mod support;

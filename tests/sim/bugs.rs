@@ -99,6 +99,7 @@ impl Bug {
             }),
             journal: Arc::new(journal::BrokenJournal { inner: hands.journal, source: raw_source, delete: hands.source_delete, bug: self }),
             source_write: hands.source_write,
+            server_copy: hands.server_copy,
         }
     }
 }

@@ -21,7 +21,7 @@ use brigade_store::layers::hedge::Hedging;
 use brigade_store::layers::jitter::Jitter;
 use brigade_store::layers::limit::{Limiter, Limits};
 use brigade_store::layers::{Layered, Layers};
-use brigade_store::{Delete, Source, Target};
+use brigade_store::{Delete, ServerCopy, Source, Target};
 use parking_lot::Mutex;
 
 use crate::bugs::Bug;
@@ -76,6 +76,8 @@ pub struct Hands {
     pub target: Arc<dyn Target>,
     pub source_delete: Arc<dyn Delete>,
     pub target_delete: Arc<dyn Delete>,
+    /// Between two buckets of one provider.
+    pub server_copy: Option<Arc<dyn ServerCopy>>,
     pub journal: Arc<dyn Journal>,
     pub baseline: Option<Arc<dyn Baseline>>,
     /// The source as something that can be written: only a planted bug has it.
@@ -117,25 +119,29 @@ impl Engine {
         let past = if turn.fresh { Past::Ignore } else { Past::Use };
         let Ok(opened) = self.state.open(steps.clone(), past).await else { return Ended { finished: None, kept: false } };
         let sim_journal = opened.journal.clone();
-        let layered = |side, watched: &Watched| {
+        let layers = |side| {
             let limits = Limits::at_once(AtOnce::Fixed(scenario.concurrency));
-            let layers = Layers {
+            Arc::new(Layers {
                 side,
                 attempts_max: scenario.attempts_max,
                 limiter: Arc::new(Limiter::new(limits)),
                 observer: self.seen.clone(),
                 jitter: Jitter::seeded(scenario.seed),
                 hedging: Hedging::Never,
-            };
-            Arc::new(Layered::new(Arc::new(watched.clone()), Arc::new(layers)))
+            })
         };
-        let (source, target) = (layered(Side::Source, &self.source), layered(Side::Target, &self.target));
+        let of_target = layers(Side::Target);
+        let source = Arc::new(Layered::new(Arc::new(self.source.clone()), layers(Side::Source)));
+        let target = Arc::new(Layered::new(Arc::new(self.target.clone()), of_target.clone()));
+        let road = scenario.pair.is_inside().then(|| self.target.road(&self.source));
+        let server_copy = road.map(|road| -> Arc<dyn ServerCopy> { Arc::new(Layered::new(Arc::new(road), of_target)) });
         let hands = Hands {
             source: source.clone(),
             target: target.clone(),
             source_delete: source.clone(),
             source_write: source,
             target_delete: target,
+            server_copy,
             journal: opened.journal,
             baseline: opened.baseline,
         };
@@ -197,6 +203,7 @@ fn ends(job: &Job, hands: &Hands, scenario: &Scenario) -> Ends {
     Ends {
         source: hands.source.clone(),
         target: hands.target.clone(),
+        server_copy: hands.server_copy.clone(),
         target_prefix: scenario.target_prefix.as_bytes().to_vec(),
         source_deleter: if job.mode == Mode::Migrate { deleter(&hands.source_delete) } else { None },
         target_deleter: if job.delete_extra { deleter(&hands.target_delete) } else { None },

@@ -9,7 +9,6 @@ use brigade_lab::fault::{Action, Occurrence, Op, Rule};
 
 use crate::dice::Dice;
 use crate::scenario::{Directory, End, Fault, FaultKind, Form, Mutation, Pair, Placed, Scenario, Turn, Wanted};
-use crate::stage::BUCKET;
 
 /// Names that have hurt somebody.
 pub const ODD_KEYS: [&str; 22] = [
@@ -104,7 +103,7 @@ pub fn scenario(seed: u64) -> Scenario {
     }
     let wanted = *dice.pick(&[Wanted::Copy, Wanted::SyncDelete, Wanted::SyncDelete, Wanted::Migrate, Wanted::Migrate]);
     let turns = (0..dice.within(1, 6)).map(|_| turn(wanted, &mut universe, &mut dice)).collect();
-    Scenario {
+    let mut scenario = Scenario {
         seed,
         pair: *dice.pick(&[Pair::S3ToS3, Pair::S3ToGcs, Pair::GcsToS3]),
         source_prefix,
@@ -121,6 +120,25 @@ pub fn scenario(seed: u64) -> Scenario {
         source,
         target,
         turns,
+    };
+    if dice.percent(35) {
+        inside(&mut scenario, &mut dice);
+    }
+    scenario
+}
+
+/// The same within one provider, whose copies go wrong at times.
+fn inside(scenario: &mut Scenario, dice: &mut Dice) {
+    scenario.pair = *dice.pick(&[Pair::S3Inside, Pair::S3Inside, Pair::GcsInside]);
+    for turn in &mut scenario.turns {
+        let spoilt = turn.faults.iter().any(|fault| fault.kind == FaultKind::Spoils);
+        if spoilt || dice.percent(50) {
+            continue;
+        }
+        let actions = [Action::ResetAfter, Action::ResetBefore, Action::ErrorIn200, Action::ACCESS_DENIED, Action::CONFLICT, Action::Stall];
+        let occurrences = [Occurrence::PerMillion(300_000), Occurrence::Nth(1), Occurrence::Nth(3), Occurrence::FirstPerKey(1)];
+        let rule = Rule::new(&[*dice.pick(&[Op::Copy, Op::Copy, Op::CopyPart])], dice.pick(&actions).clone());
+        turn.faults.push(Fault { side: Side::Target, kind: FaultKind::Usual, rule: rule.when(*dice.pick(&occurrences)) });
     }
 }
 
@@ -186,7 +204,7 @@ fn turn(usual: Wanted, universe: &mut Universe, dice: &mut Dice) -> Turn {
 pub fn spoiling(dice: &mut Dice) -> Fault {
     let often = *dice.pick(&[Occurrence::FirstPerKey(1), Occurrence::PerMillion(400_000), Occurrence::Every]);
     let rule = Rule::new(&[*dice.pick(&[Op::Put, Op::CompleteUpload])], Action::FlipStored { bit: dice.below(50_000) }).when(often);
-    Fault { side: Side::Target, kind: FaultKind::Spoils, rule: rule.bucket(BUCKET) }
+    Fault { side: Side::Target, kind: FaultKind::Spoils, rule }
 }
 
 fn mutation(universe: &mut Universe, dice: &mut Dice) -> Mutation {
@@ -243,5 +261,5 @@ fn fault(universe: &Universe, dice: &mut Dice) -> Fault {
             some(&[*dice.pick(&[Op::PutPart, Op::CompleteUpload, Op::ListParts])], gone, dice)
         }
     };
-    Fault { side, kind, rule: rule.bucket(BUCKET) }
+    Fault { side, kind, rule }
 }

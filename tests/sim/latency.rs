@@ -65,6 +65,7 @@ fn copying_lasts(at_once: AtOnce) -> Duration {
         let ends = Ends {
             source: layered(Side::Source),
             target: layered(Side::Target),
+            server_copy: None,
             target_prefix: Vec::new(),
             source_deleter: None,
             target_deleter: None,

@@ -42,7 +42,10 @@ const LATENCY: Duration = Duration::from_millis(50);
 const CONCURRENCY: usize = 64;
 
 fn world(keys: impl IntoIterator<Item = String>) -> Arc<World> {
-    let world = World::with(WorldOptions { limits: Limits { part_bytes_min: 1_024, page_items_max: PAGE }, ..WorldOptions::default() });
+    let world = World::with(WorldOptions {
+        limits: Limits { part_bytes_min: 1_024, page_items_max: PAGE, ..Limits::default() },
+        ..WorldOptions::default()
+    });
     world.populate(BUCKET, keys, &NewObject::of(Content::from("the same"))).expect("short names");
     world.faults().add(Rule::new(&[Op::List, Op::Get, Op::Put], Action::Delay(LATENCY)).when(Occurrence::Every));
     world
@@ -94,6 +97,7 @@ fn sync(source: &Arc<World>, target: &Arc<World>, concurrency: usize, state: &Si
         let ends = Ends {
             source: store(Side::Source, source),
             target: store(Side::Target, target),
+            server_copy: None,
             target_prefix: Vec::new(),
             source_deleter: None,
             target_deleter: None,

@@ -12,7 +12,7 @@ use crate::bugs::Bug;
 use crate::engine::{Ended, Engine};
 use crate::judge::{self, Evidence};
 use crate::scenario::{Directory, End, FaultKind, Scenario, Turn, Wanted};
-use crate::stage::{BUCKET, Stage};
+use crate::stage::Stage;
 use crate::steps::Steps;
 use crate::violation::Violation;
 
@@ -42,6 +42,10 @@ pub struct Played {
     pub deleted: u64,
     /// Parts that a later run did not have to send again.
     pub resumed: u64,
+    /// Objects that a provider copied at once.
+    pub copied: u64,
+    /// Those that it copied in parts.
+    pub copied_in_parts: u64,
 }
 
 impl Played {
@@ -53,14 +57,17 @@ impl Played {
         self.steps += other.steps;
         self.deleted += other.deleted;
         self.resumed += other.resumed;
+        self.copied += other.copied;
+        self.copied_in_parts += other.copied_in_parts;
         self.log = self.log.rotate_left(1) ^ other.log;
     }
 }
 
 impl fmt::Display for Played {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { runs, crashes, struck, steps, deleted, resumed, .. } = self;
-        write!(f, "{runs} runs, {crashes} killed, {struck} faults, {steps} steps, {deleted} deletes, {resumed} parts not sent again")
+        let Self { runs, crashes, struck, steps, deleted, resumed, copied, copied_in_parts, .. } = self;
+        write!(f, "{runs} runs, {crashes} killed, {struck} faults, {steps} steps, {deleted} deletes, {resumed} parts not sent again, ")?;
+        write!(f, "{copied} objects copied by their provider at once and {copied_in_parts} in parts")
     }
 }
 
@@ -89,7 +96,8 @@ fn run(scenario: &Scenario, turn: &Turn, stage: &Arc<Stage>, bug: Option<Bug>, p
         stage.mutate(mutation);
     }
     for fault in &turn.faults {
-        stage.place(fault.side).world.faults().add(fault.rule.clone());
+        let place = stage.place(fault.side);
+        place.world.faults().add(fault.rule.clone().bucket(place.bucket));
     }
     {
         let mut book = stage.book.lock();
@@ -123,6 +131,10 @@ fn run(scenario: &Scenario, turn: &Turn, stage: &Arc<Stage>, bug: Option<Bug>, p
     played.runs += u64::try_from(engines.len()).expect("a count fits in 64 bits");
     played.crashes += u64::from(ended.is_none());
     played.steps += taken;
+    for sent in engines.iter().map(Engine::sent) {
+        played.copied += sent.copied;
+        played.copied_in_parts += sent.copied_in_parts;
+    }
     played.log = played.log.rotate_left(7) ^ log;
     for side in [brigade_core::event::Side::Source, brigade_core::event::Side::Target] {
         let faults = stage.place(side).world.faults();
@@ -195,7 +207,7 @@ fn cleanup(stage: &Arc<Stage>) -> Result<(), Violation> {
         }
         Ok::<(), brigade_store::StoreError>(())
     });
-    let left = place.world.uploads_under_way(BUCKET);
+    let left = place.world.uploads_under_way(place.bucket);
     match swept {
         Ok(()) if left == 0 => Ok(()),
         Ok(()) => Err(Violation::whole(12, format!("{left} uploads are left after a cleanup"))),

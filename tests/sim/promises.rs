@@ -9,10 +9,9 @@ use crate::dice::Dice;
 use crate::generate::{ODD_KEYS, scenario, spoiling};
 use crate::scenario::{Directory, End, Fault, FaultKind, Form, Mutation, Pair, Placed, Scenario, Turn, Wanted};
 use crate::seeds::must_hold;
-use crate::stage::BUCKET;
 
 /// Every pair of dialects.
-pub const PAIRS: [Pair; 3] = [Pair::S3ToS3, Pair::S3ToGcs, Pair::GcsToS3];
+pub const PAIRS: [Pair; 5] = [Pair::S3ToS3, Pair::S3ToGcs, Pair::GcsToS3, Pair::S3Inside, Pair::GcsInside];
 
 /// Where the seeds of this file begin: the gate's own have been played already.
 const SEEDS_FROM: u64 = 1_000_000;
@@ -102,7 +101,7 @@ fn overwrite(key: &str, size: u64) -> Mutation {
 }
 
 fn fault(side: Side, rule: Rule) -> Fault {
-    Fault { side, kind: FaultKind::Usual, rule: rule.bucket(BUCKET) }
+    Fault { side, kind: FaultKind::Usual, rule }
 }
 
 #[test]

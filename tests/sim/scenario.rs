@@ -14,13 +14,23 @@ pub enum Pair {
     S3ToS3,
     S3ToGcs,
     GcsToS3,
+    /// Two buckets of one provider, which can copy from one to the other by itself.
+    S3Inside,
+    /// The same of the other provider.
+    GcsInside,
 }
 
 impl Pair {
+    /// Whether both ends are one provider.
+    pub fn is_inside(self) -> bool {
+        matches!(self, Self::S3Inside | Self::GcsInside)
+    }
+
     /// The dialects of source and target.
     pub fn dialects(self) -> (Dialect, Dialect) {
         match self {
-            Self::S3ToS3 => (Dialect::S3, Dialect::S3),
+            Self::S3ToS3 | Self::S3Inside => (Dialect::S3, Dialect::S3),
+            Self::GcsInside => (Dialect::Gcs, Dialect::Gcs),
             Self::S3ToGcs => (Dialect::S3, Dialect::Gcs),
             Self::GcsToS3 => (Dialect::Gcs, Dialect::S3),
         }

@@ -6,10 +6,10 @@ use async_trait::async_trait;
 use brigade_core::digest::{Digests, Sum};
 use brigade_core::parts::Part;
 use brigade_core::{Entry, Identity, Key, KeyRange};
-use brigade_lab::sim::SimStore;
+use brigade_lab::sim::{SimCopy, SimStore};
 use brigade_store::{
-    Complete, Delete, Deletion, Facts, Head, List, Pages, PartReceipt, PendingUpload, Piece, Probe, ProbeFor, Read, ReadRequest, Result,
-    Rope, Upload, When, Write, WriteSpec, Written,
+    Complete, CopyBy, CopyComplete, CopyFacts, Delete, Deletion, Facts, Head, Layout, List, Origin, Pages, PartReceipt, PendingUpload,
+    Piece, Probe, ProbeFor, Read, ReadRequest, Result, Rope, ServerCopy, Upload, When, Write, WriteSpec, Written,
 };
 use parking_lot::Mutex;
 
@@ -34,6 +34,10 @@ pub struct Sent {
     pub begun: Vec<(Key, String)>,
     /// The condition of every write that became or could have become visible, by key.
     pub conditions: Vec<(Key, When)>,
+    /// Objects that the provider copied at once.
+    pub copied: u64,
+    /// Those that it copied in parts.
+    pub copied_in_parts: u64,
 }
 
 impl Watched {
@@ -45,6 +49,11 @@ impl Watched {
     /// What was sent so far.
     pub fn sent(&self) -> Sent {
         self.sent.lock().clone()
+    }
+
+    /// The road from a source to this target.
+    pub fn road(&self, source: &Self) -> WatchedCopy {
+        WatchedCopy { inner: SimCopy::new(source.inner.clone(), self.inner.clone()), target: self.clone() }
     }
 
     async fn around<T>(&self, what: &str, key: &[u8], call: impl Future<Output = T>) -> T {
@@ -93,6 +102,10 @@ impl Read for Watched {
 
     async fn tags(&self, key: &Key, identity: &Identity) -> Result<Vec<(String, String)>> {
         self.around("tags", key.as_bytes(), self.inner.tags(key, identity)).await
+    }
+
+    async fn layout(&self, entry: &Entry) -> Result<Option<Layout>> {
+        self.around("layout", entry.key.as_bytes(), self.inner.layout(entry)).await
     }
 }
 
@@ -155,5 +168,50 @@ impl Probe for Watched {
 
     async fn probe(&self, purpose: ProbeFor) -> Result<Facts> {
         self.around("probe", b"", self.inner.probe(purpose)).await
+    }
+}
+
+/// Copies inside a provider, at the seam of their target.
+pub struct WatchedCopy {
+    inner: SimCopy,
+    target: Watched,
+}
+
+#[async_trait]
+impl ServerCopy for WatchedCopy {
+    fn whole_bytes_max(&self) -> u64 {
+        self.inner.whole_bytes_max()
+    }
+
+    async fn probe(&self, origin: &Origin<'_>, by: CopyBy) -> Result<CopyFacts> {
+        self.target.around("probe copies", origin.key.as_bytes(), self.inner.probe(origin, by)).await
+    }
+
+    async fn copy(&self, origin: &Origin<'_>, key: &Key, spec: &WriteSpec) -> Result<Written> {
+        {
+            let mut sent = self.target.sent.lock();
+            sent.puts.push(key.clone());
+            sent.conditions.push((key.clone(), spec.when.clone()));
+        }
+        let written = self.target.around("copy", key.as_bytes(), self.inner.copy(origin, key, spec)).await?;
+        self.target.sent.lock().copied += 1;
+        Ok(written)
+    }
+
+    async fn create(&self, origin: &Origin<'_>, key: &Key, spec: &WriteSpec) -> Result<Upload> {
+        let created = self.target.around("create", key.as_bytes(), self.inner.create(origin, key, spec)).await?;
+        self.target.sent.lock().begun.push((key.clone(), created.id.clone()));
+        Ok(created)
+    }
+
+    async fn part(&self, origin: &Origin<'_>, part: Part, upload: &Upload) -> Result<PartReceipt> {
+        self.target.around("copy part", upload.key.as_bytes(), self.inner.part(origin, part, upload)).await
+    }
+
+    async fn complete(&self, origin: &Origin<'_>, upload: &Upload, complete: &CopyComplete<'_>) -> Result<Written> {
+        self.target.sent.lock().conditions.push((upload.key.clone(), complete.spec.when.clone()));
+        let written = self.target.around("complete", upload.key.as_bytes(), self.inner.complete(origin, upload, complete)).await?;
+        self.target.sent.lock().copied_in_parts += 1;
+        Ok(written)
     }
 }

@@ -64,7 +64,14 @@ fn every_promise_holds_under_every_seed() {
     assert!(failed.is_empty(), "{} of {count} seeds failed\n{}", failed.len(), failed.join("\n"));
     // A simulation in which nothing happens proves nothing.
     if count >= SEEDS {
-        for (what, number) in [("crashes", sum.crashes), ("faults", sum.struck), ("deletes", sum.deleted), ("resumed parts", sum.resumed)] {
+        for (what, number) in [
+            ("crashes", sum.crashes),
+            ("faults", sum.struck),
+            ("deletes", sum.deleted),
+            ("resumed parts", sum.resumed),
+            ("server-side copies", sum.copied),
+            ("server-side copies in parts", sum.copied_in_parts),
+        ] {
             assert!(number > count / 50, "only {number} {what} in {count} seeds");
         }
     }

@@ -6,7 +6,6 @@ use std::time::Duration;
 use brigade_core::KeyRules;
 use brigade_core::event::Side;
 use brigade_core::job::MetadataPolicy;
-use brigade_lab::door::Counts;
 use brigade_lab::fault::Op;
 use brigade_lab::sim::{Dialect, SimStore};
 use brigade_lab::sim_state::SimState;
@@ -20,8 +19,14 @@ use parking_lot::Mutex;
 use crate::book::Book;
 use crate::scenario::{Form, Mutation, Placed, Scenario};
 
-/// The bucket of both worlds.
+/// The bucket of either end.
 pub const BUCKET: &str = "data";
+
+/// The bucket of the target, where both ends are one provider.
+const BUCKET_INSIDE: &str = "copies";
+
+/// The largest object that is copied inside a provider by one request, in bytes: less than the largest of a scenario.
+const COPY_BYTES_MAX: u64 = 4_096;
 
 /// The user metadata that says which version an object is, so that metadata and bytes of two versions are never mixed unseen.
 pub const VERSION: &str = "sim-version";
@@ -60,6 +65,7 @@ const START_SECOND: i64 = 1_767_225_600;
 /// One end.
 pub struct Place {
     pub world: Arc<World>,
+    pub bucket: &'static str,
     clock: Arc<ManualClock>,
     prefix: &'static str,
     dialect: Dialect,
@@ -79,12 +85,20 @@ impl Place {
         let clock = Arc::new(ManualClock::new(start));
         let world = World::with(WorldOptions {
             clock: clock.clone(),
-            limits: Limits { part_bytes_min: 1_024, page_items_max: scenario.page_items_max },
+            limits: Limits { part_bytes_min: 1_024, copy_bytes_max: COPY_BYTES_MAX, page_items_max: scenario.page_items_max },
             fault_seed: scenario.seed,
             ..WorldOptions::default()
         });
         world.ensure_bucket(BUCKET);
-        Self { world, clock, prefix, dialect }
+        // Which of the buckets a request is about is seen in the log only.
+        world.requests().start_log();
+        Self { world, bucket: BUCKET, clock, prefix, dialect }
+    }
+
+    /// Another bucket of the same provider.
+    fn inside(&self, prefix: &'static str) -> Self {
+        self.world.ensure_bucket(BUCKET_INSIDE);
+        Self { world: self.world.clone(), bucket: BUCKET_INSIDE, clock: self.clock.clone(), prefix, dialect: self.dialect }
     }
 
     /// The full name of a key.
@@ -94,12 +108,12 @@ impl Place {
 
     /// The object of a key.
     pub fn peek(&self, key: &[u8]) -> Option<Arc<Object>> {
-        self.world.peek(BUCKET, self.name(key)).ok()
+        self.world.peek(self.bucket, self.name(key)).ok()
     }
 
     /// Keys and objects below the prefix, in order.
     pub fn objects(&self) -> Vec<(Vec<u8>, Arc<Object>)> {
-        let all = self.world.objects(BUCKET).into_iter();
+        let all = self.world.objects(self.bucket).into_iter();
         all.filter_map(|(name, object)| Some((name.strip_prefix(self.prefix.as_bytes())?.to_vec(), object))).collect()
     }
 
@@ -113,7 +127,7 @@ impl Place {
 
     /// A store over it, for one run.
     pub fn store(&self) -> SimStore {
-        SimStore::new(self.world.clone(), BUCKET, self.prefix, self.dialect)
+        SimStore::new(self.world.clone(), self.bucket, self.prefix, self.dialect)
     }
 
     /// The present moment here.
@@ -123,9 +137,9 @@ impl Place {
 
     /// Requests that changed something, and those of them that did not only delete.
     pub fn writes(&self) -> (u64, u64) {
-        let counts: Counts = self.world.requests().counts();
-        let sum = |ops: &[Op]| ops.iter().map(|op| counts.of(*op)).sum::<u64>();
-        (sum(&WRITES), sum(&WRITES) - sum(&DELETES))
+        let log = self.world.requests().log();
+        let here = log.iter().filter(|call| call.bucket == self.bucket && WRITES.contains(&call.op));
+        here.fold((0, 0), |(all, others), call| (all + 1, others + u64::from(!DELETES.contains(&call.op))))
     }
 
     /// Somebody writes an object, where the store takes such a name.
@@ -137,7 +151,7 @@ impl Place {
         if rules.unfit(&self.name(&placed.key)).is_some() {
             return None;
         }
-        self.world.put(BUCKET, &self.name(&placed.key), object_of(placed), &Conditions::NONE).ok()
+        self.world.put(self.bucket, &self.name(&placed.key), object_of(placed), &Conditions::NONE).ok()
     }
 }
 
@@ -177,9 +191,14 @@ impl Stage {
         let (source, target) = scenario.pair.dialects();
         let start = Timestamp::from_second(START_SECOND).expect("a moment of this century");
         let ahead = start.saturating_add(SignedDuration::from_secs(scenario.skew_seconds)).expect("a moment of this century");
+        let source = Place::new(scenario, source, scenario.source_prefix, start);
+        let target = match scenario.pair.is_inside() {
+            true => source.inside(scenario.target_prefix),
+            false => Place::new(scenario, target, scenario.target_prefix, ahead),
+        };
         let stage = Self {
-            source: Place::new(scenario, source, scenario.source_prefix, start),
-            target: Place::new(scenario, target, scenario.target_prefix, ahead),
+            source,
+            target,
             state: SimState::new(scenario.seed),
             rival_state: SimState::new(scenario.seed ^ 1),
             book: Mutex::default(),
@@ -194,7 +213,7 @@ impl Stage {
         // What lies beside the places is nobody's business.
         for place in [&stage.source, &stage.target] {
             if !place.prefix.is_empty() {
-                place.world.seed(BUCKET, "beside", Content::pattern(0, 10)).expect("a short name");
+                place.world.seed(place.bucket, "beside", Content::pattern(0, 10)).expect("a short name");
             }
         }
         Arc::new(stage)
@@ -223,7 +242,7 @@ impl Stage {
     fn delete(&self, book: &mut Book, side: Side, key: &[u8]) {
         book.look(self, side, key);
         let place = self.place(side);
-        place.world.vanish(BUCKET, place.name(key));
+        place.world.vanish(place.bucket, place.name(key));
         book.deleted(side, key);
     }
 
@@ -244,7 +263,7 @@ impl Stage {
                     self.delete(&mut book, *side, key);
                 }
             }
-            Mutation::ExpireUploads => drop(self.target.world.expire_uploads(BUCKET)),
+            Mutation::ExpireUploads => drop(self.target.world.expire_uploads(self.target.bucket)),
             Mutation::Clock(side, seconds) => {
                 let clock = &self.place(*side).clock;
                 clock.set(clock.now().saturating_add(SignedDuration::from_secs(*seconds)).expect("a moment of this century"));

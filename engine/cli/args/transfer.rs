@@ -171,7 +171,7 @@ pub struct TuningArgs {
     pub memory: Option<u64>,
     /// Copies inside one provider
     #[arg(long, value_name = "WHEN", default_value = "auto")]
-    pub server_side: ServerSide,
+    pub server_side: ServerSideArg,
     /// Storage class of the copies
     #[arg(long, value_name = "CLASS")]
     pub storage_class: Option<String>,
@@ -223,7 +223,7 @@ pub enum VerifyArg {
 
 /// `--server-side`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum ServerSide {
+pub enum ServerSideArg {
     /// Where it can be proven
     Auto,
     /// Only so

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use brigade_core::compare::CompareMode;
 use brigade_core::event::{Event, Observer, Phase};
-use brigade_core::job::{Effect, Job, Mode};
+use brigade_core::job::{Effect, Job, Mode, ServerSide};
 use brigade_core::report::{ReportHead, RunOutcome, SCHEMA};
 use brigade_core::shard::DivisionLimits;
 use brigade_pipeline::approval::DeletePlan;
@@ -169,6 +169,7 @@ async fn execute(order: Order<'_>, global: &Global) -> Result<Ran, CliError> {
     let telling = Telling::new(args, job, global)?;
     let mut opener = Opener::new(config, args.sides.requests.clone(), telling.observer.clone())?;
     let (source, target) = places::open_both(args, &mut opener).await?;
+    refuse_two_providers(job, &source, &target)?;
     let Listed { source, target, from } = entries::of_job(args, job, (source, target), &mut opener).await?;
     let run_id = ulid::Ulid::new().to_string();
     let start = RunStart {
@@ -237,6 +238,16 @@ async fn execute(order: Order<'_>, global: &Global) -> Result<Ran, CliError> {
     Ok(Ran { code: ExitCode::from(head.outcome.exit_code()), head, directory })
 }
 
+/// No provider copies to another one, and `--server-side always` allows no other way.
+fn refuse_two_providers(job: &Job, source: &Opened, target: &Opened) -> Result<(), CliError> {
+    let copies = job.mode != Mode::Check && job.server_side == ServerSide::Always;
+    if !copies || target.server_copy(source).is_some() {
+        return Ok(());
+    }
+    let places = format!("{} and {} are not reached by one endpoint", source.shown, target.shown);
+    Err(CliError::new("`--server-side always` cannot be kept", places).hint("leave the option out: bytes then pass through this machine"))
+}
+
 fn extras(finished: &Finished, job: &Job) -> Extras {
     Extras {
         source_proven: finished.recorded.source_proven,
@@ -263,6 +274,7 @@ fn ends(source: &Opened, target: &Opened, job: &Job) -> Ends {
     Ends {
         source: source.reading.clone(),
         target: target.store.clone(),
+        server_copy: target.server_copy(source),
         target_prefix: target.prefix.clone(),
         source_deleter: if job.mode == Mode::Migrate { deleter(source) } else { None },
         target_deleter: if job.delete_extra { deleter(target) } else { None },

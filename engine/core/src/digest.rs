@@ -6,6 +6,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use crc_fast::CrcAlgorithm;
+use md5::{Digest as _, Md5};
 use serde::{Deserialize, Serialize};
 
 /// A digest algorithm that a store may keep for an object.
@@ -227,6 +228,24 @@ pub fn md5_from_etag(etag: &str) -> Option<[u8; 16]> {
     Some(value)
 }
 
+/// The ETag of an object that was put together from parts with these MD5s: the MD5 of them all, and how many they are.
+pub fn composite_etag(md5s: impl IntoIterator<Item = [u8; 16]>) -> String {
+    let mut hasher = Md5::new();
+    let mut count = 0_u64;
+    for md5 in md5s {
+        hasher.update(md5);
+        count += 1;
+    }
+    format!("{}-{count}", hex_simd::encode_to_string(hasher.finalize(), hex_simd::AsciiCase::Lower))
+}
+
+/// How many parts an object with this ETag was put together from, where the ETag has that form.
+pub fn parts_of_etag(etag: &str) -> Option<u32> {
+    let (digest, count) = etag.trim_matches('"').split_once('-')?;
+    md5_from_etag(digest)?;
+    count.parse().ok().filter(|count| *count > 0)
+}
+
 fn fixed<const N: usize>(text: &str) -> Option<[u8; N]> {
     BASE64.decode(text).ok()?.try_into().ok()
 }
@@ -250,6 +269,21 @@ mod tests {
         assert_eq!(crc32c_to_base64(sum(&[0; 32]).crc32c), "ipE2qg==");
         assert_eq!(crc32c_to_base64(sum(b"").crc32c), "AAAAAA==");
         assert_eq!(crc64nvme_to_base64(sum(b"").crc64nvme.expect("wanted")), "AAAAAAAAAAA=");
+    }
+
+    /// The ETag that S3 documents for the parts "a" and "b".
+    #[test]
+    fn the_etag_of_parts_is_the_md5_of_their_md5s() {
+        let md5 = |bytes: &[u8]| <[u8; 16]>::from(Md5::digest(bytes));
+        let inner = [md5(b"a"), md5(b"b")].concat();
+        let etag = composite_etag([md5(b"a"), md5(b"b")]);
+        assert_eq!(etag, format!("{}-2", hex_simd::encode_to_string(md5(&inner), hex_simd::AsciiCase::Lower)));
+        assert_eq!((parts_of_etag(&etag), parts_of_etag(&format!("\"{etag}\""))), (Some(2), Some(2)));
+        for other in
+            ["d41d8cd98f00b204e9800998ecf8427e", "x-2", "d41d8cd98f00b204e9800998ecf8427e-0", "d41d8cd98f00b204e9800998ecf8427e-x", ""]
+        {
+            assert_eq!(parts_of_etag(other), None, "{other}");
+        }
     }
 
     #[test]

@@ -45,6 +45,19 @@ pub enum Verify {
     Content,
 }
 
+/// `--server-side`: whether a provider may copy inside itself, where both ends are one endpoint.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ServerSide {
+    /// Where the endpoint can do it under the same conditions as a write and the copy can be proven; else bytes pass through here.
+    #[default]
+    Auto,
+    /// Only so: an object that cannot be copied and proven inside the provider fails.
+    Always,
+    /// Never: bytes always pass through here.
+    Never,
+}
+
 /// Guards of deletes. All or nothing: counted before the first delete.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct DeleteGuards {
@@ -114,6 +127,10 @@ pub struct Job {
     pub set_metadata: Vec<(String, String)>,
     /// `--storage-class`.
     pub storage_class: Option<String>,
+    /// `--server-side`.
+    pub server_side: ServerSide,
+    /// `--preserve-etag`: copies are cut as their originals are, so that both have the same ETag.
+    pub preserve_etag: bool,
 }
 
 /// How requests are tried.
@@ -165,6 +182,8 @@ impl Job {
             metadata: MetadataPolicy::All,
             set_metadata: Vec::new(),
             storage_class: None,
+            server_side: ServerSide::Auto,
+            preserve_etag: false,
         }
     }
 }

@@ -53,6 +53,16 @@ impl Proof {
     }
 }
 
+/// Which way the bytes of a copy went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Way {
+    /// Through this machine.
+    #[default]
+    Streamed,
+    /// Inside the provider.
+    ServerSide,
+}
+
 /// The outcome of one key. Each listed key has exactly one (p09).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outcome {
@@ -116,7 +126,9 @@ pub struct Copied {
     pub target: Option<Identity>,
     /// How it is known to be whole.
     pub proof: Proof,
-    /// Whether what was read was compared with what the source stores.
+    /// Which way its bytes went.
+    pub way: Way,
+    /// Whether what was read, or what the provider copied, was compared with what the source stores.
     pub source_proof: Option<Algorithm>,
     /// Metadata that the target cannot carry, by name.
     pub dropped: Vec<String>,

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::outcome::{Done, Outcome, Proof};
+use crate::outcome::{Done, Outcome, Proof, Way};
 
 /// Name and version of the report's shape.
 pub const SCHEMA: &str = "brigade.report/1";
@@ -157,6 +157,7 @@ impl Totals {
         to.unknown += from.unknown;
         self.bytes.listed += other.bytes.listed;
         self.bytes.copied += other.bytes.copied;
+        self.bytes.server_side += other.bytes.server_side;
         self.proof.content += other.proof.content;
         self.proof.stored += other.proof.stored;
         self.proof.transport += other.proof.transport;
@@ -181,6 +182,7 @@ impl Totals {
             Done::Copied(copied) => {
                 objects.copied += 1;
                 self.bytes.copied += size;
+                self.bytes.server_side += if copied.way == Way::ServerSide { size } else { 0 };
                 self.proof.count(copied.proof);
             }
             Done::Planned { what: Planned::Copy, .. } => {

@@ -4,6 +4,7 @@
 //! arrive here as the errors that a backend would make of them. It behaves as S3 or as GCS where the two differ. Time is tokio's,
 //! so paused time makes stalls and delays free.
 
+mod copy;
 mod delete;
 mod errors;
 mod read;
@@ -11,6 +12,8 @@ mod write;
 
 #[cfg(test)]
 mod tests;
+
+pub use copy::SimCopy;
 
 use crate::door::{Door, Entry, Passage};
 use crate::fault::Op;

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::cpu::CpuLane;
 use crate::memory::Budget;
 use crate::past::{Resumable, Retried, Suspects};
+use crate::road::Road;
 
 /// One run's surroundings.
 pub struct Ctx {
@@ -26,6 +27,8 @@ pub struct Ctx {
     pub source: Arc<dyn Source>,
     /// Where they go.
     pub target: Arc<dyn Target>,
+    /// Where the provider can copy by itself.
+    pub road: Option<Road>,
     /// What the source can do.
     pub source_facts: Facts,
     /// What the target can do.

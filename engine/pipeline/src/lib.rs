@@ -23,6 +23,7 @@ pub mod queue;
 pub mod record;
 pub mod report;
 pub mod retry;
+pub mod road;
 pub mod run;
 pub mod shard;
 pub mod transfer;

@@ -40,6 +40,10 @@ pub const PARTS_AT_ONCE_MAX: usize = 16;
 /// More are tried as long as they bring more.
 pub const PARTS_START: usize = 4;
 
+/// Part size of an object that its provider copies in parts, in bytes. No byte of it is held here, so parts may be large: 5 TiB take
+/// 20,480 of these, which is why the size grows from 2.5 TiB on; small enough that sixteen at once keep a 5 GiB object busy.
+pub const COPIED_PART_BYTES: u64 = 256 << 20;
+
 /// Delete calls that are under way at once.
 pub const DELETES_AT_ONCE_MAX: usize = 4;
 

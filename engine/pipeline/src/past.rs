@@ -54,6 +54,11 @@ impl Resumable {
         self.open.lock().remove(key)
     }
 
+    /// What may be known of the upload of a key, left where it is.
+    pub fn look(&self, key: &Key) -> Option<OpenUpload> {
+        self.open.lock().get(key).cloned()
+    }
+
     /// Everything that nobody took, and what must not be continued.
     pub fn rest(&self) -> Vec<OpenUpload> {
         let mut rest: Vec<OpenUpload> = self.open.lock().drain().map(|(_, upload)| upload).collect();

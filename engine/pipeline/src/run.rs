@@ -6,7 +6,7 @@ use brigade_core::ErrorKind;
 use brigade_core::compare::{CompareMode, CompareRules, Purpose};
 use brigade_core::diff::{DiffRules, Extra};
 use brigade_core::event::{Event, Observer, Phase, Side};
-use brigade_core::job::{Effect, Job, Mode};
+use brigade_core::job::{Effect, Job, Mode, ServerSide, Verify};
 use brigade_core::known::Ending;
 use brigade_core::limiter::AtOnce;
 use brigade_core::report::RunOutcome;
@@ -14,7 +14,7 @@ use brigade_core::shard::DivisionLimits;
 use brigade_state::journal::Table;
 use brigade_state::{Baseline, Journal, StateError};
 use brigade_store::layers::limit::{Limiter, Limits};
-use brigade_store::{Delete, Facts, Honoured, ProbeFor, Source, Target};
+use brigade_store::{Delete, Facts, Honoured, ProbeFor, ServerCopy, Source, Target};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
@@ -32,6 +32,7 @@ use crate::memory::Budget;
 use crate::past::{Resumable, Resume, Retried, Suspects, upload_of};
 use crate::record::Recorded;
 use crate::retry::retry;
+use crate::road::Road;
 use crate::shard::{self, Listed};
 use crate::transfer::large::give_up;
 
@@ -44,6 +45,8 @@ pub struct Ends {
     pub source: Arc<dyn Source>,
     /// Where they go.
     pub target: Arc<dyn Target>,
+    /// Copies from the one to the other inside their provider, where both are one endpoint.
+    pub server_copy: Option<Arc<dyn ServerCopy>>,
     /// The target's key prefix.
     pub target_prefix: Vec<u8>,
     /// Deletes originals: `migrate`.
@@ -124,6 +127,7 @@ pub async fn run(run: Run, ends: Ends) -> Finished {
     let cx = Arc::new(Ctx {
         budget: Budget::new(run.job.memory_bytes),
         parts: Limiter::new(Limits::at_once(AtOnce::From { start: PARTS_START, most: LARGE_OBJECTS_MAX * PARTS_AT_ONCE_MAX })),
+        road: road(&run.job, ends.server_copy),
         job: fitted(run.job, &target_facts),
         source: ends.source,
         target: ends.target,
@@ -224,6 +228,11 @@ fn diff_rules(job: &Job, source: &Facts, target: &Facts, target_prefix: &[u8]) -
         target_keys: target.keys,
         target_prefix: target_prefix.to_vec(),
     }
+}
+
+/// Bytes that are to be read back pass this machine anyway, and are compared with what was read then.
+fn road(job: &Job, copy: Option<Arc<dyn ServerCopy>>) -> Option<Road> {
+    copy.filter(|_| job.server_side != ServerSide::Never && job.verify != Verify::Content).map(Road::new)
 }
 
 /// The wished part size bound to the byte budget: four parts must fit, or nothing would overlap.

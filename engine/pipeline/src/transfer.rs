@@ -4,6 +4,7 @@
 //! one 5 TiB object never starves a million small ones, nor the reverse. The byte budget spans both.
 
 pub(crate) mod large;
+mod server_side;
 mod small;
 
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use std::sync::Arc;
 use async_channel::{Receiver, Sender};
 use brigade_core::compare::{Comparison, SameBy, settle};
 use brigade_core::diff::{DiffRules, decided};
-use brigade_core::job::{Effect, Mode};
+use brigade_core::job::{Effect, Mode, ServerSide};
 use brigade_core::outcome::{Copied, Done, Failure, Pair, Planned};
 use brigade_core::parts::{PartPlan, plan};
 use brigade_core::{Action, Algorithm, Digests, Entry, ErrorKind, Identity, Known, Outcome, Proof};
@@ -232,7 +233,8 @@ pub(crate) async fn copy(listed: &Entry, mut replaces: Option<Identity>, cx: &Ct
                     Err(error) => return Done::Failed(cx.failure("cannot look at a changed object", error)),
                 }
             }
-            ErrorKind::Corrupt if corrupt_tries < CORRUPT_TRIES_MAX => {
+            // An unproven copy of the provider was removed: the next try goes through this machine.
+            ErrorKind::Corrupt | ErrorKind::Unproven if corrupt_tries < CORRUPT_TRIES_MAX => {
                 corrupt_tries += 1;
                 // A wrong copy that was removed may have taken the place of what was there before.
                 if cx.target.head(&entry.key).await.is_err_and(|error| error.kind == ErrorKind::NotFound) {
@@ -272,6 +274,11 @@ pub(crate) fn checksum_kept(shown: &Digests) -> Option<Algorithm> {
 }
 
 async fn attempt(entry: &Entry, replaces: Option<&Identity>, cx: &Ctx) -> Result<Copied> {
+    if cx.job.server_side != ServerSide::Never
+        && let Some(copied) = Box::pin(server_side::copy(entry, replaces, cx)).await?
+    {
+        return Ok(copied);
+    }
     let planned = plan(entry.size, cx.job.part_bytes, &cx.target_facts.parts);
     match planned.map_err(|error| StoreError::new(ErrorKind::Unfit, error.to_string()))? {
         PartPlan::Whole => small::copy(entry, replaces, cx).await,

@@ -85,7 +85,7 @@ async fn piece(cx: &Ctx, store: &dyn Read, key: &Key, identity: &Identity, part:
 }
 
 /// Removes a copy that was found wrong, and says so.
-async fn retract(cx: &Ctx, key: &Key, written: Option<&Identity>, algorithm: Algorithm) -> StoreError {
+pub(crate) async fn retract(cx: &Ctx, key: &Key, written: Option<&Identity>, algorithm: Algorithm) -> StoreError {
     let what = format!("the target stored other bytes than were sent: their {} differs", algorithm.name());
     let removed = match written {
         Some(identity) => cx.target.retract(key, identity).await,
@@ -97,19 +97,16 @@ async fn retract(cx: &Ctx, key: &Key, written: Option<&Identity>, algorithm: Alg
     }
 }
 
+/// Whether a write that failed so may have happened all the same.
+pub fn may_have_happened(error: &StoreError) -> bool {
+    use ErrorKind as E;
+    error.effect == Effect::Possible
+        && matches!(error.kind, E::Conflict | E::UploadGone | E::NotFound | E::Network | E::Stalled | E::Unavailable)
+}
+
 /// After a write whose acknowledgement may have been lost: if the target holds exactly the bytes expected, the write did happen.
 pub async fn settle(cx: &Ctx, key: &Key, expected: &Expected, error: StoreError) -> Result<Written> {
-    let may_have_happened = error.effect == Effect::Possible
-        && matches!(
-            error.kind,
-            ErrorKind::Conflict
-                | ErrorKind::UploadGone
-                | ErrorKind::NotFound
-                | ErrorKind::Network
-                | ErrorKind::Stalled
-                | ErrorKind::Unavailable
-        );
-    if !may_have_happened {
+    if !may_have_happened(&error) {
         return Err(error);
     }
     let Ok(head) = cx.target.head(key).await else { return Err(error) };

@@ -26,8 +26,8 @@ use crate::layers::jitter::Jitter;
 use crate::layers::limit::{Limiter, Permit};
 use crate::layers::pacing::paced;
 use crate::{
-    Complete, Delete, Deletion, Facts, Head, List, Pages, PartReceipt, PendingUpload, Piece, Probe, ProbeFor, Read, ReadRequest, Result,
-    Rope, StoreError, Upload, Write, WriteSpec, Written,
+    Complete, CopyBy, CopyComplete, CopyFacts, Delete, Deletion, Facts, Head, Layout, List, Origin, Pages, PartReceipt, PendingUpload,
+    Piece, Probe, ProbeFor, Read, ReadRequest, Result, Rope, ServerCopy, StoreError, Upload, Write, WriteSpec, Written,
 };
 
 /// Attempts of one request whose body the server found different from its digest. A digest that came with the object from its
@@ -245,6 +245,10 @@ impl<S: Read + ?Sized> Read for Layered<S> {
     async fn tags(&self, key: &Key, identity: &Identity) -> Result<Vec<(String, String)>> {
         self.simple(Operation::Other, || self.inner.tags(key, identity)).await
     }
+
+    async fn layout(&self, entry: &Entry) -> Result<Option<Layout>> {
+        self.simple(Operation::Head, || self.inner.layout(entry)).await
+    }
 }
 
 #[async_trait]
@@ -287,6 +291,38 @@ impl<S: Write + ?Sized> Write for Layered<S> {
 
     async fn retract(&self, key: &Key, written: &Identity) -> Result<()> {
         self.simple(Operation::Delete, || self.inner.retract(key, written)).await
+    }
+}
+
+/// Copies inside a provider are requests of the target's side that move no body byte.
+#[async_trait]
+impl<S: ServerCopy + ?Sized> ServerCopy for Layered<S> {
+    fn whole_bytes_max(&self) -> u64 {
+        self.inner.whole_bytes_max()
+    }
+
+    async fn probe(&self, origin: &Origin<'_>, by: CopyBy) -> Result<CopyFacts> {
+        self.simple(Operation::Other, || self.inner.probe(origin, by)).await
+    }
+
+    async fn copy(&self, origin: &Origin<'_>, key: &Key, spec: &WriteSpec) -> Result<Written> {
+        let doubt = Doubt::default();
+        let result = self.simple(Operation::Other, || doubt.watch(self.inner.copy(origin, key, spec))).await;
+        result.map_err(|error| doubt.mark(error))
+    }
+
+    async fn create(&self, origin: &Origin<'_>, key: &Key, spec: &WriteSpec) -> Result<Upload> {
+        self.simple(Operation::Other, || self.inner.create(origin, key, spec)).await
+    }
+
+    async fn part(&self, origin: &Origin<'_>, part: Part, upload: &Upload) -> Result<PartReceipt> {
+        self.simple(Operation::Other, || self.inner.part(origin, part, upload)).await
+    }
+
+    async fn complete(&self, origin: &Origin<'_>, upload: &Upload, complete: &CopyComplete<'_>) -> Result<Written> {
+        let doubt = Doubt::default();
+        let result = self.simple(Operation::Other, || doubt.watch(self.inner.complete(origin, upload, complete))).await;
+        result.map_err(|error| doubt.mark(error))
     }
 }
 

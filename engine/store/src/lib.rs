@@ -7,6 +7,7 @@
 
 pub mod body;
 pub mod conformance;
+pub mod copy;
 pub mod error;
 pub mod facts;
 pub mod layers;
@@ -15,10 +16,11 @@ pub mod single;
 pub mod traits;
 
 pub use body::{Collector, Rope};
+pub use copy::{CopyBy, CopyComplete, CopyFacts, Origin, ServerCopy};
 pub use error::{Result, StoreError};
 pub use facts::{Facts, Honoured, Listing, MtimeStyle, ProofSupport};
 pub use patience::patiently;
 pub use traits::{
-    Complete, Delete, Deletion, Head, List, Pages, PartReceipt, PendingUpload, Piece, Probe, ProbeFor, Read, ReadRequest, Source, Target,
-    Upload, When, Write, WriteSpec, Written,
+    Complete, Delete, Deletion, Head, Layout, List, Pages, PartReceipt, PendingUpload, Piece, Probe, ProbeFor, Read, ReadRequest, Source,
+    Target, Upload, When, Write, WriteSpec, Written,
 };

@@ -11,8 +11,8 @@ use brigade_core::parts::Part;
 use brigade_core::{Entry, Identity, Key, KeyRange};
 
 use crate::{
-    Complete, Delete, Deletion, Facts, Head, List, Listing, Pages, PartReceipt, PendingUpload, Piece, Probe, ProbeFor, Read, ReadRequest,
-    Result, Rope, Upload, Write, WriteSpec, Written,
+    Complete, CopyBy, CopyComplete, CopyFacts, Delete, Deletion, Facts, Head, Layout, List, Listing, Origin, Pages, PartReceipt,
+    PendingUpload, Piece, Probe, ProbeFor, Read, ReadRequest, Result, Rope, ServerCopy, Upload, Write, WriteSpec, Written,
 };
 use brigade_core::ErrorKind;
 
@@ -99,6 +99,10 @@ impl<S: Read + ?Sized> Read for Single<S> {
     async fn tags(&self, _key: &Key, identity: &Identity) -> Result<Vec<(String, String)>> {
         self.inner.tags(&self.real, identity).await
     }
+
+    async fn layout(&self, entry: &Entry) -> Result<Option<Layout>> {
+        self.inner.layout(&self.entry(entry)).await
+    }
 }
 
 #[async_trait]
@@ -133,6 +137,55 @@ impl<S: Write + ?Sized> Write for Single<S> {
 
     async fn retract(&self, _key: &Key, written: &Identity) -> Result<()> {
         self.inner.retract(&self.real, written).await
+    }
+}
+
+/// A road between two such views: the one key has a real name at either end.
+pub struct SingleCopy {
+    inner: Arc<dyn ServerCopy>,
+    source: Key,
+    target: Key,
+}
+
+impl SingleCopy {
+    /// Copies the object `source` to `target`, whatever the engine calls them.
+    pub fn new(inner: Arc<dyn ServerCopy>, source: Key, target: Key) -> Self {
+        Self { inner, source, target }
+    }
+
+    fn origin<'a>(&'a self, origin: &Origin<'a>) -> Origin<'a> {
+        Origin { key: &self.source, ..*origin }
+    }
+
+    fn upload(&self, upload: &Upload) -> Upload {
+        Upload { key: self.target.clone(), ..upload.clone() }
+    }
+}
+
+#[async_trait]
+impl ServerCopy for SingleCopy {
+    fn whole_bytes_max(&self) -> u64 {
+        self.inner.whole_bytes_max()
+    }
+
+    async fn probe(&self, origin: &Origin<'_>, by: CopyBy) -> Result<CopyFacts> {
+        self.inner.probe(&self.origin(origin), by).await
+    }
+
+    async fn copy(&self, origin: &Origin<'_>, _key: &Key, spec: &WriteSpec) -> Result<Written> {
+        self.inner.copy(&self.origin(origin), &self.target, spec).await
+    }
+
+    async fn create(&self, origin: &Origin<'_>, _key: &Key, spec: &WriteSpec) -> Result<Upload> {
+        self.inner.create(&self.origin(origin), &self.target, spec).await
+    }
+
+    async fn part(&self, origin: &Origin<'_>, part: Part, upload: &Upload) -> Result<PartReceipt> {
+        self.inner.part(&self.origin(origin), part, &self.upload(upload)).await
+    }
+
+    async fn complete(&self, origin: &Origin<'_>, upload: &Upload, complete: &CopyComplete<'_>) -> Result<Written> {
+        self.inner.complete(&self.origin(origin), &self.upload(upload), complete).await
     }
 }
 

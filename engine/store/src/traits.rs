@@ -78,6 +78,15 @@ pub struct Piece {
     pub sum: Sum,
 }
 
+/// The parts that an object was put together from. Its composite ETag is the same only for a copy that is made of the same parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// Size of the first part, in bytes. The others are taken to be as large, and the last one smaller; the ETag shows whether they are.
+    pub part_bytes: u64,
+    /// How many parts.
+    pub count: u32,
+}
+
 /// Reads objects.
 #[async_trait]
 pub trait Read: Send + Sync {
@@ -92,6 +101,11 @@ pub trait Read: Send + Sync {
 
     /// The object's tags; only asked for where its head says that there are any.
     async fn tags(&self, key: &Key, identity: &Identity) -> Result<Vec<(String, String)>>;
+
+    /// How this version was put together, where its identity shows that it was, and the store tells.
+    async fn layout(&self, _entry: &Entry) -> Result<Option<Layout>> {
+        Ok(None)
+    }
 }
 
 /// The condition under which a write becomes visible.

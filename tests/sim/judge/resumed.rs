@@ -15,7 +15,7 @@ use crate::engine::Ended;
 use crate::play::Played;
 use crate::scenario::{Directory, Mutation};
 use crate::seam::Sent;
-use crate::stage::{BUCKET, Stage};
+use crate::stage::Stage;
 use crate::violation::Violation;
 
 /// What the job's directory durably holds before a run.
@@ -38,7 +38,7 @@ impl Left {
     pub(super) fn of(durable: &Progress, stage: &Stage) -> Self {
         let target = stage.place(Side::Target);
         let uploads = durable.uploads.values().map(|noted| {
-            let found = target.world.upload(BUCKET, &target.name(noted.upload.key.as_bytes()), &noted.upload.id);
+            let found = target.world.upload(target.bucket, &target.name(noted.upload.key.as_bytes()), &noted.upload.id);
             let held = found.as_ref().map(|upload| upload.parts.keys().copied().collect::<BTreeSet<u32>>()).unwrap_or_default();
             let parts = noted.parts.keys().copied().filter(|number| held.contains(number)).collect();
             let begun = Begun { key: noted.upload.key.clone(), source: noted.upload.source.clone(), parts, alive: found.is_ok() };
@@ -81,7 +81,7 @@ fn nothing_lies_about(case: &Case<'_>, sent: &Sent) -> Result<(), Violation> {
     let begun = sent.begun.iter().map(|(key, id)| (id, key));
     let noted = case.before.left.uploads.iter().map(|(id, begun)| (id, &begun.key));
     for (id, key) in begun.chain(noted) {
-        let alive = target.world.upload(BUCKET, &target.name(key.as_bytes()), id).is_ok();
+        let alive = target.world.upload(target.bucket, &target.name(key.as_bytes()), id).is_ok();
         if alive && case.before.includes(key.as_bytes()) {
             return Err(Violation::of(12, key.as_bytes(), format!("upload {id} is left after a clean run")));
         }

@@ -35,7 +35,7 @@ pub(crate) struct Call {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Patience {
     Usual,
-    /// Joining the parts of a large object takes minutes.
+    /// Joining the parts of a large object takes minutes, and so may copying one.
     Long,
 }
 

@@ -12,6 +12,7 @@
 
 mod batch;
 mod client;
+mod copy;
 mod delete;
 mod errors;
 mod limits;
@@ -30,6 +31,7 @@ mod write;
 mod xml;
 
 pub use batch::{BatchAnswer, parse_batch};
+pub use copy::GcsCopier;
 pub use errors::{ErrorBody, parse_error};
 pub use list::{ListPage, parse_list_page};
 pub use options::GcsOptions;

@@ -38,5 +38,8 @@ pub(crate) const TOKEN_TIME_MAX: Duration = Duration::from_secs(60);
 /// Longest silence while parts are joined: "Cloud Storage can take several minutes to process a request to complete".
 pub(crate) const JOIN_SILENCE_MAX: Duration = Duration::from_secs(600);
 
+/// Calls of one rewrite before it is called endless: 5 TiB at 1 MiB a call, the least that a call may be limited to.
+pub(crate) const REWRITE_CALLS_MAX: usize = 5 << 20;
+
 /// Rounds in which the calls of a batch that met a busy server are sent again.
 pub(crate) const DELETE_ROUNDS_MAX: u32 = 4;

@@ -84,6 +84,11 @@ impl Names {
         format!("/upload/storage/v1/b/{}/o", self.bucket_encoded)
     }
 
+    /// JSON: an object of this location is rewritten to a full name of another one.
+    pub(crate) fn rewrite_path(&self, from: &[u8], target: &Self, to: &[u8]) -> String {
+        format!("{}/rewriteTo/b/{}/o/{}", self.object_path(from), target.bucket_encoded, encode_segment(to))
+    }
+
     /// JSON: one object becomes another name of the same bucket.
     pub(crate) fn move_path(&self, from: &[u8], to: &[u8]) -> String {
         format!("{}/moveTo/o/{}", self.object_path(from), encode_segment(to))

@@ -11,6 +11,7 @@ use crate::client::{Call, target};
 use crate::errors::{About, protocol};
 use crate::limits::{BOOKKEEPING_PAGES_MAX, LIST_ANSWER_BYTES_MAX};
 use crate::list::{PAGE_ITEMS, Page};
+use crate::names::Names;
 use crate::resource::{FIELDS, NewResource, Resource, json};
 use crate::store::GcsStore;
 
@@ -73,6 +74,21 @@ impl<'a> Source<'a> {
     pub(crate) fn new(name: &'a str, generation: u64) -> Self {
         Self { name, generation, object_preconditions: Preconditions { if_generation_match: generation } }
     }
+}
+
+/// A rewrite of one object to another name, maybe of another bucket.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rewriting<'a> {
+    /// The location of the source, and its full name there.
+    pub(crate) from: (&'a Names, &'a [u8]),
+    /// The only generation that may be copied; none where an experiment wants to see another condition fail.
+    pub(crate) generation: Option<u64>,
+    /// The full name of the copy.
+    pub(crate) to: &'a [u8],
+    /// What is told of the copy.
+    pub(crate) resource: &'a NewResource<'a>,
+    /// The generation that the target must have.
+    pub(crate) demanded: Option<u64>,
 }
 
 /// 64-bit numbers travel as strings in Google's JSON.
@@ -170,6 +186,19 @@ impl GcsStore {
         let query = [("fields", FIELDS), ("ifSourceGenerationMatch", source.as_str())];
         let call = Call::new(Method::POST, conditional(&self.names().move_path(from, to), &query, demanded), About::Object);
         Stored::parse(&self.client().fetch(&call).await?.1)
+    }
+
+    /// One call of a rewrite to this location; the token goes on with an earlier one.
+    pub(crate) async fn rewrite(&self, rewriting: &Rewriting<'_>, token: Option<&str>) -> Result<Bytes> {
+        let fields = format!("done,rewriteToken,resource({FIELDS})");
+        let source = rewriting.generation.map(|generation| generation.to_string());
+        let mut query = vec![("fields", fields.as_str())];
+        query.extend(source.iter().map(|generation| ("ifSourceGenerationMatch", generation.as_str())));
+        query.extend(token.map(|token| ("rewriteToken", token)));
+        let (names, name) = rewriting.from;
+        let path = conditional(&names.rewrite_path(name, self.names(), rewriting.to), &query, rewriting.demanded);
+        let call = Call::new(Method::POST, path, About::Object).json(json(rewriting.resource)).patient();
+        Ok(self.client().fetch(&call).await?.1)
     }
 
     /// Sets headers and user metadata of exactly this version.

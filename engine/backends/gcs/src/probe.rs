@@ -13,6 +13,7 @@ use brigade_store::{Facts, Honoured, ProbeFor, ProofSupport, Result, patiently};
 
 use crate::objects::PageRequest;
 use crate::store::{GcsStore, Learned};
+pub(crate) use endpoint::copies;
 use endpoint::{Room, Seen};
 
 pub(crate) async fn probe(store: &GcsStore, purpose: ProbeFor) -> Result<Facts> {

@@ -239,6 +239,12 @@ impl<'a> NewResource<'a> {
         Self { name: Some(name), ..self }
     }
 
+    /// Takes the place of everything that a copy would inherit from its source, also where there is nothing to say: an empty body
+    /// would mean that all is to be inherited ("Objects: rewrite").
+    pub(crate) fn replacing(self) -> Self {
+        Self { content_type: self.content_type.or(Some(UNKNOWN_TYPE)), ..self }
+    }
+
     /// A content type that may stand in a header of a `multipart/related` body.
     pub(crate) fn part_type(&self) -> &'a str {
         self.content_type.filter(|text| !text.is_empty() && text.bytes().all(|byte| (b' '..=b'~').contains(&byte))).unwrap_or(UNKNOWN_TYPE)

@@ -6,9 +6,9 @@ use aws_sdk_s3::types::{
     BucketVersioningStatus, ChecksumAlgorithm, ChecksumType, CompletedMultipartUpload, CompletedPart, EncodingType,
     ObjectLockLegalHoldStatus, ObjectLockMode,
 };
-use brigade_core::digest::{Digests, crc32c_from_base64, crc32c_to_base64, md5_from_etag};
+use brigade_core::digest::{Digests, crc32c_from_base64, crc32c_to_base64, crc64nvme_from_base64, crc64nvme_to_base64, md5_from_etag};
 use brigade_core::{ErrorKind, Key};
-use brigade_store::{Honoured, PartReceipt, PendingUpload, StoreError, Upload};
+use brigade_store::{Honoured, Layout, PartReceipt, PendingUpload, StoreError, Upload};
 use http::HeaderMap;
 
 use crate::connection::Link;
@@ -26,6 +26,8 @@ use brigade_s3_xml::upload::{
 pub(crate) enum Checks {
     /// CRC-32C of each part and of the whole: a mismatch never becomes visible.
     FullObject,
+    /// The same by CRC-64/NVME: for copies of objects that are known by it.
+    FullObjectNvme,
     /// CRC-32C of each part only.
     Parts,
     /// None: the endpoint has no use for them.
@@ -38,8 +40,8 @@ pub(crate) struct Finish<'a> {
     pub(crate) upload: &'a str,
     pub(crate) parts: &'a [PartReceipt],
     pub(crate) checks: Checks,
-    /// CRC-32C of the whole.
-    pub(crate) crc32c: u32,
+    /// Of the whole, as far as they are known.
+    pub(crate) digests: Digests,
     /// Size of the whole in bytes.
     pub(crate) size: u64,
     /// The condition.
@@ -51,6 +53,7 @@ pub(crate) async fn create(link: &Link, bucket: &str, key: &str, checks: Checks,
     let mut request = link.sdk.create_multipart_upload().bucket(bucket).key(key);
     request = match checks {
         Checks::FullObject => request.checksum_algorithm(ChecksumAlgorithm::Crc32C).checksum_type(ChecksumType::FullObject),
+        Checks::FullObjectNvme => request.checksum_algorithm(ChecksumAlgorithm::Crc64Nvme).checksum_type(ChecksumType::FullObject),
         Checks::Parts => request.checksum_algorithm(ChecksumAlgorithm::Crc32C),
         Checks::Plain => request,
     };
@@ -73,8 +76,9 @@ pub(crate) async fn complete(link: &Link, bucket: &str, finish: &Finish<'_>) -> 
         let number = i32::try_from(receipt.number).map_err(|_| StoreError::new(ErrorKind::Internal, "a part number is out of range"))?;
         // A server that checks parts by their checksum wants each of them again.
         let crc32c = receipt.digests.crc32c.filter(|_| finish.checks != Checks::Plain).map(crc32c_to_base64);
-        let part = CompletedPart::builder().part_number(number).e_tag(format!("\"{}\"", receipt.tag)).set_checksum_crc32_c(crc32c);
-        parts.push(part.build());
+        let crc64nvme = receipt.digests.crc64nvme.filter(|_| finish.checks == Checks::FullObjectNvme).map(crc64nvme_to_base64);
+        let part = CompletedPart::builder().part_number(number).e_tag(format!("\"{}\"", receipt.tag));
+        parts.push(part.set_checksum_crc32_c(crc32c).set_checksum_crc64_nvme(crc64nvme).build());
     }
     let mut request = link
         .sdk
@@ -84,9 +88,15 @@ pub(crate) async fn complete(link: &Link, bucket: &str, finish: &Finish<'_>) -> 
         .upload_id(finish.upload)
         .mpu_object_size(signed(finish.size)?)
         .multipart_upload(CompletedMultipartUpload::builder().set_parts(Some(parts)).build());
-    if finish.checks == Checks::FullObject {
-        request = request.checksum_crc32_c(crc32c_to_base64(finish.crc32c)).checksum_type(ChecksumType::FullObject);
-    }
+    request = match finish.checks {
+        Checks::FullObject => {
+            request.set_checksum_crc32_c(finish.digests.crc32c.map(crc32c_to_base64)).checksum_type(ChecksumType::FullObject)
+        }
+        Checks::FullObjectNvme => {
+            request.set_checksum_crc64_nvme(finish.digests.crc64nvme.map(crc64nvme_to_base64)).checksum_type(ChecksumType::FullObject)
+        }
+        Checks::Parts | Checks::Plain => request,
+    };
     let headers = finish.headers.clone();
     let answer = request.customize().mutate_request(move |request| insert(request, &headers)).send().await;
     let (completed, etag_may_be_md5, version) = match answer {
@@ -94,6 +104,7 @@ pub(crate) async fn complete(link: &Link, bucket: &str, finish: &Finish<'_>) -> 
             let completed = Completed {
                 etag: output.e_tag().map(str::to_owned),
                 crc32c: output.checksum_crc32_c().map(str::to_owned),
+                crc64nvme: output.checksum_crc64_nvme().map(str::to_owned),
                 checksum_type: output.checksum_type().map(|kind| kind.as_str().to_owned()),
             };
             let encrypted = output.server_side_encryption().is_some_and(|kind| kind.as_str().starts_with("aws:kms"));
@@ -106,10 +117,11 @@ pub(crate) async fn complete(link: &Link, bucket: &str, finish: &Finish<'_>) -> 
     };
     let etag = completed.etag.as_deref().map(|etag| etag.trim_matches('"')).filter(|etag| !etag.is_empty());
     let etag = etag.ok_or_else(|| protocol("CompleteMultipartUpload answered without an ETag").possibly_done())?;
-    let crc32c = completed.crc32c.filter(|_| completed.checksum_type.as_deref() != Some("COMPOSITE"));
+    let whole = completed.checksum_type.as_deref() != Some("COMPOSITE");
     Ok(Stored {
         etag: Some(etag.into()),
-        crc32c: crc32c.as_deref().and_then(crc32c_from_base64),
+        crc32c: completed.crc32c.as_deref().filter(|_| whole).and_then(crc32c_from_base64),
+        crc64nvme: completed.crc64nvme.as_deref().filter(|_| whole).and_then(crc64nvme_from_base64),
         etag_may_be_md5,
         version: version.filter(|version| version != "null"),
     })
@@ -145,7 +157,7 @@ pub(crate) async fn parts(link: &Link, bucket: &str, key: &str, upload: &str, be
             let tag = etag.trim_matches('"').to_owned();
             let digests = Digests {
                 crc32c: part.crc32c.as_deref().filter(|_| believed.crc32c).and_then(crc32c_from_base64),
-                crc64nvme: None,
+                crc64nvme: part.crc64nvme.as_deref().filter(|_| believed.crc32c).and_then(crc64nvme_from_base64),
                 md5: believed.md5.then(|| md5_from_etag(&tag)).flatten(),
             };
             receipts.push(PartReceipt { number, size, tag, digests });
@@ -174,6 +186,7 @@ async fn parts_page(link: &Link, bucket: &str, key: &str, upload: &str, marker: 
         size: part.size().and_then(|size| u64::try_from(size).ok()),
         etag: part.e_tag().map(str::to_owned),
         crc32c: part.checksum_crc32_c().map(str::to_owned),
+        crc64nvme: part.checksum_crc64_nvme().map(str::to_owned),
     });
     let truncated = output.is_truncated() == Some(true);
     Ok(PartsPage { parts: parts.collect(), truncated, next: output.next_part_number_marker().map(str::to_owned) })
@@ -224,6 +237,15 @@ async fn uploads_page(link: &Link, bucket: &str, prefix: &str, markers: (Option<
         next_key: output.next_key_marker().map(str::to_owned),
         next_id: output.next_upload_id_marker().map(str::to_owned),
     })
+}
+
+/// How many parts an object was put together from, and how large the first is; `None` where the endpoint does not tell.
+pub(crate) async fn layout(link: &Link, bucket: &str, key: &str, etag: &str) -> Outcome<Option<Layout>> {
+    let request = link.sdk.head_object().bucket(bucket).key(key).part_number(1).if_match(format!("\"{etag}\""));
+    let output = request.send().await.map_err(|error| failure("HeadObject", Effects::Reads, error))?;
+    let count = output.parts_count().and_then(|count| u32::try_from(count).ok());
+    let part_bytes = output.content_length().and_then(|bytes| u64::try_from(bytes).ok());
+    Ok(count.zip(part_bytes).map(|(count, part_bytes)| Layout { part_bytes, count }))
 }
 
 /// An object's tags.

@@ -72,6 +72,8 @@ pub(crate) struct Stored {
     pub(crate) etag: Option<Arc<str>>,
     /// The CRC-32C that the server names.
     pub(crate) crc32c: Option<u32>,
+    /// The CRC-64/NVME that the server names: of an upload that was asked to keep one.
+    pub(crate) crc64nvme: Option<u64>,
     /// Whether the ETag may be an MD5.
     pub(crate) etag_may_be_md5: bool,
     /// The version written, in a versioned bucket.
@@ -84,6 +86,7 @@ impl Stored {
         Self {
             etag: etag.map(Arc::from),
             crc32c: crc32c.and_then(crc32c_from_base64),
+            crc64nvme: None,
             etag_may_be_md5,
             version: version.map(str::to_owned),
         }

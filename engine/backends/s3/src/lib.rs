@@ -9,6 +9,7 @@ mod adapter;
 mod clock;
 mod connection;
 mod control;
+mod copy;
 mod credentials;
 mod endpoint;
 mod errors;
@@ -21,4 +22,4 @@ mod store;
 mod wire;
 
 pub use options::{Engine, PathStyle, PayloadSigning, S3Options, StaticCredentials};
-pub use store::{S3Deleter, S3Store};
+pub use store::{S3Copier, S3Deleter, S3Store};

@@ -4,6 +4,7 @@
 //! server accepts what it should have refused, the object that came to be is removed at once. A feature that is missing is
 //! never an error; only an endpoint that cannot be used at all is.
 
+mod copies;
 mod delete;
 mod put;
 mod upload;
@@ -18,6 +19,8 @@ use md5::{Digest as _, Md5};
 use crate::control;
 use crate::hot::{DeleteOne, ListQuery, Stored};
 use crate::store::{Inner, Known};
+
+pub(crate) use copies::copies;
 
 /// What experiments write.
 const CONTENT: &[u8] = b"brigade probes what this endpoint honours";

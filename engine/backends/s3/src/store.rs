@@ -3,6 +3,7 @@
 //! [`S3Store`] lists, reads and writes. Deleting takes an [`S3Deleter`], a type of its own, so that neither a source nor a
 //! target can do it by mistake.
 
+mod copy;
 mod delete;
 mod list;
 mod read;
@@ -29,6 +30,8 @@ use crate::hot::{self, Hot};
 use crate::options::S3Options;
 use crate::probe;
 
+pub use copy::S3Copier;
+pub(crate) use copy::UNKNOWN as UNKNOWN_COPIES;
 pub(crate) use delete::of_key;
 
 /// Largest object of an S3-compatible store: the older documented limit of S3 itself, which they copy.

@@ -1,9 +1,10 @@
 //! One signed request of the lean engine: put together, sent once, its failure told.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use brigade_core::ErrorKind;
-use brigade_http::{Body, Response, uri};
+use brigade_http::{Body, Response, StallTimeout, uri};
 use brigade_store::StoreError;
 use bytes::Bytes;
 use http::header::{HOST, HeaderMap, HeaderValue, USER_AGENT};
@@ -37,13 +38,25 @@ pub(crate) struct Call<'a> {
 
 /// Sends a request; any status of 300 or more is a failure.
 pub(crate) async fn send(connection: &Connection, link: &Link, call: Call<'_>) -> Outcome<Response> {
+    send_with(connection, link, call, None).await
+}
+
+/// The same, where the server may be silent for so long while it works.
+pub(crate) async fn send_patiently(connection: &Connection, link: &Link, call: Call<'_>, silence_max: Duration) -> Outcome<Response> {
+    send_with(connection, link, call, Some(StallTimeout(silence_max))).await
+}
+
+async fn send_with(connection: &Connection, link: &Link, call: Call<'_>, patience: Option<StallTimeout>) -> Outcome<Response> {
     let Call { operation, effects, .. } = call;
     let is_head = call.method == Method::HEAD;
     let snapshot = match &connection.credentials {
         Some(credentials) => Some(credentials.get().await.map_err(|error| credentials::store_error(&error))?),
         None => None,
     };
-    let request = build(connection, link, snapshot.as_deref(), call)?;
+    let mut request = build(connection, link, snapshot.as_deref(), call)?;
+    if let Some(patience) = patience {
+        request.extensions_mut().insert(patience);
+    }
     let response = connection.transport.send(request).await.map_err(|error| transport(operation, effects, &error))?;
     if response.status().is_success() {
         return Ok(response);

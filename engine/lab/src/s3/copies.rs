@@ -14,9 +14,6 @@ use http::header::ETAG;
 use percent_encoding::percent_decode_str;
 use std::sync::Arc;
 
-/// The largest object of one CopyObject, bytes.
-const COPY_BYTES_MAX: u64 = 5 * 1024 * 1024 * 1024;
-
 struct Source {
     bucket: String,
     key: Vec<u8>,
@@ -54,8 +51,10 @@ pub(crate) async fn copy(request: &Request) -> Answer {
         return Ok(document_response(failure.document()));
     }
     let source = source(request)?;
-    if source.object.size() > COPY_BYTES_MAX {
-        return Err(Failure::invalid("The specified copy source is larger than the maximum allowable size for a copy source: 5368709120"));
+    let limit = request.world().limits().copy_bytes_max;
+    if source.object.size() > limit {
+        let message = format!("The specified copy source is larger than the maximum allowable size for a copy source: {limit}");
+        return Err(Failure::invalid(message));
     }
     let attributes = copied_attributes(request, &source)?;
     let asked = headers::asked_algorithm(&request.headers)?;

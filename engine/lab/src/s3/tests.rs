@@ -48,7 +48,7 @@ impl Reply {
 impl Lab {
     async fn start() -> Self {
         let world = World::new();
-        world.set_limits(Limits { part_bytes_min: 5, page_items_max: 1000 });
+        world.set_limits(Limits { part_bytes_min: 5, ..Limits::default() });
         world.create_bucket("bucket").unwrap();
         let options = S3Options { anonymous: Anonymous::Allowed, ..S3Options::default() };
         let server = S3Server::start(world, options).await.unwrap();

@@ -7,7 +7,7 @@ use crate::world::{ChecksumAlgorithm, ChecksumKind, Conditions, ListQuery, Objec
 use async_trait::async_trait;
 use brigade_core::digest::{Algorithm, Digests};
 use brigade_core::{Availability, Entry, ErrorKind, Identity, Key, KeyRange};
-use brigade_store::{Collector, Head, List, Pages, Piece, Read, ReadRequest, Result, StoreError};
+use brigade_store::{Collector, Head, Layout, List, Pages, Piece, Read, ReadRequest, Result, StoreError};
 use http::Response;
 use http_body_util::BodyExt as _;
 use std::sync::Arc;
@@ -155,6 +155,16 @@ impl Read for SimStore {
         let object = self.find_pinned(&name, &Conditions::NONE, identity)?;
         passage.acknowledge().map_err(|_| errors::cut())?;
         Ok(object.attributes.tags.clone().into_iter().collect())
+    }
+
+    async fn layout(&self, entry: &Entry) -> Result<Option<Layout>> {
+        let name = self.full(&entry.key);
+        let passage = self.enter(Op::Head, &name).await?;
+        let object = self.find_pinned(&name, &Conditions::NONE, &entry.identity)?;
+        passage.acknowledge().map_err(|_| errors::cut())?;
+        let Some(parts) = object.parts.as_deref().filter(|_| self.dialect() == Dialect::S3) else { return Ok(None) };
+        let count = u32::try_from(parts.len()).expect("an upload has at most 10,000 parts");
+        Ok(parts.first().map(|first| Layout { part_bytes: first.size, count }))
     }
 }
 

@@ -15,7 +15,10 @@ use brigade_store::conformance::{self, Profile, Subject};
 use brigade_store::{Delete as _, Deletion, List as _, Piece, Read as _, ReadRequest, Rope, When, Write as _, WriteSpec};
 
 fn world() -> Arc<World> {
-    let world = World::with(WorldOptions { limits: Limits { part_bytes_min: 1000, page_items_max: 100 }, ..WorldOptions::default() });
+    let world = World::with(WorldOptions {
+        limits: Limits { part_bytes_min: 1000, page_items_max: 100, ..Limits::default() },
+        ..WorldOptions::default()
+    });
     world.create_bucket("b").unwrap();
     world
 }

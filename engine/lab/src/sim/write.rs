@@ -8,7 +8,7 @@ use crate::world::{
     UploadChecksum,
 };
 use async_trait::async_trait;
-use brigade_core::digest::{Digests, Sum, crc32c_from_base64};
+use brigade_core::digest::{Digests, Sum};
 use brigade_core::parts::Part;
 use brigade_core::{ErrorKind, Identity, Key};
 use brigade_store::{
@@ -23,7 +23,7 @@ const FULL_CRC32C: UploadChecksum =
     UploadChecksum { algorithm: ChecksumAlgorithm::Crc32c, kind: ChecksumKind::FullObject, asked: Asked::ByClient };
 
 impl SimStore {
-    fn condition(&self, when: &When) -> Conditions {
+    pub(super) fn condition(&self, when: &When) -> Conditions {
         match (when, self.dialect()) {
             (When::Always, _) => Conditions::NONE,
             (When::IfAbsent, Dialect::S3) => Conditions::if_absent(),
@@ -32,7 +32,7 @@ impl SimStore {
         }
     }
 
-    fn attributes(&self, spec: &WriteSpec) -> Attributes {
+    pub(super) fn attributes(&self, spec: &WriteSpec) -> Attributes {
         let metadata = &spec.metadata;
         let s3 = self.dialect() == Dialect::S3;
         Attributes {
@@ -132,10 +132,7 @@ impl Write for SimStore {
             number: *number,
             size: part.content.size(),
             tag: part.content.etag().to_string(),
-            digests: Digests {
-                crc32c: part.checksum.as_ref().and_then(|checksum| crc32c_from_base64(&checksum.value)),
-                ..Digests::default()
-            },
+            digests: super::copy::digests(part.checksum.as_ref(), &part.content.etag().to_string()),
         });
         Ok(receipts.collect())
     }

@@ -59,6 +59,8 @@ impl Default for Honours {
 pub struct Limits {
     /// Every part but the last has at least so many bytes.
     pub part_bytes_min: u64,
+    /// The largest object of one CopyObject has so many bytes.
+    pub copy_bytes_max: u64,
     /// A listing page has at most so many items.
     pub page_items_max: usize,
 }
@@ -66,7 +68,7 @@ pub struct Limits {
 impl Default for Limits {
     /// Those of Amazon S3 and Google Cloud Storage.
     fn default() -> Self {
-        Self { part_bytes_min: 5 * 1024 * 1024, page_items_max: 1000 }
+        Self { part_bytes_min: 5 * 1024 * 1024, copy_bytes_max: 5 * 1024 * 1024 * 1024, page_items_max: 1000 }
     }
 }
 

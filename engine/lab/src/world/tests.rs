@@ -8,7 +8,7 @@ use super::*;
 use proptest::strategy::Strategy as _;
 
 fn world() -> Arc<World> {
-    let world = World::with(WorldOptions { limits: Limits { part_bytes_min: 4, page_items_max: 1000 }, ..WorldOptions::default() });
+    let world = World::with(WorldOptions { limits: Limits { part_bytes_min: 4, ..Limits::default() }, ..WorldOptions::default() });
     world.create_bucket("b").unwrap();
     world
 }

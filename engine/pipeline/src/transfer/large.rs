@@ -11,7 +11,7 @@ use brigade_core::digest::{Agreement, Digests, Sum, Wanted};
 use brigade_core::event::Event;
 use brigade_core::job::Verify;
 use brigade_core::limiter::{Class, End};
-use brigade_core::outcome::Copied;
+use brigade_core::outcome::{Copied, Way};
 use brigade_core::parts::{Part, ranges};
 use brigade_core::{Algorithm, Entry, ErrorKind, Identity};
 use brigade_state::{Note, OpenUpload, SentPart};
@@ -75,7 +75,7 @@ pub(super) async fn copy(entry: &Entry, replaces: Option<&Identity>, part_bytes:
 }
 
 /// Whether an upload is worth keeping after this error: it says nothing of the object, or the run was stopped.
-fn stays(error: &StoreError, cx: &Ctx) -> bool {
+pub(super) fn stays(error: &StoreError, cx: &Ctx) -> bool {
     cx.stop.is_cancelled() || error.passes() || matches!(error.kind, ErrorKind::Cancelled | ErrorKind::Credentials | ErrorKind::ClockSkew)
 }
 
@@ -310,6 +310,7 @@ impl<'a> Large<'a> {
             source: self.entry.identity.clone(),
             target: written.identity,
             proof,
+            way: Way::Streamed,
             source_proof: None,
             dropped: Vec::new(),
             size: expected.sum.size,
@@ -329,6 +330,6 @@ fn receipt(sent: &SentPart) -> PartReceipt {
 }
 
 /// What an upload was created with, in a form that can be compared. The condition is not part of it: it binds completion only.
-fn spec_text(spec: &WriteSpec) -> String {
+pub(super) fn spec_text(spec: &WriteSpec) -> String {
     serde_json::to_string(&(spec.storage_class.as_deref(), &*spec.metadata)).expect("names and texts can always be written as JSON")
 }

@@ -3,7 +3,7 @@
 use brigade_core::digest::{Digests, Wanted};
 use brigade_core::event::Event;
 use brigade_core::job::Verify;
-use brigade_core::outcome::Copied;
+use brigade_core::outcome::{Copied, Way};
 use brigade_core::{Algorithm, Entry, Identity};
 use brigade_store::{Honoured, ProofSupport, ReadRequest, Result, StoreError, WriteSpec, Written};
 
@@ -36,6 +36,7 @@ pub(super) async fn copy(entry: &Entry, replaces: Option<&Identity>, cx: &Ctx) -
         source: entry.identity.clone(),
         target: written.identity,
         proof,
+        way: Way::Streamed,
         source_proof: passed.source_proof,
         dropped: passed.dropped,
         size: entry.size,

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use brigade_core::digest::{Sum, Wanted};
 use brigade_core::{ErrorKind, Key, Metadata};
-use brigade_store::{Honoured, Result, Rope, StoreError, When, WriteSpec, patiently};
+use brigade_store::{CopyFacts, Honoured, Origin, Result, Rope, StoreError, When, WriteSpec, patiently};
 use bytes::Bytes;
 
+use crate::copy::GcsCopier;
 use crate::names::{Staged, new_staging_dir};
-use crate::objects::{Source, Stored, as_text_name};
+use crate::objects::{Rewriting, Source, Stored, as_text_name};
 use crate::resource::NewResource;
 use crate::store::GcsStore;
 
@@ -197,6 +198,26 @@ impl<'a> Room<'a> {
         let (object, moved) = (self.remove("object").await, self.remove("moved").await);
         object.and(moved)
     }
+}
+
+/// What the endpoint honours of a rewrite, and whether the target's credentials can read the source: seen with the first object
+/// that is to be copied. Both experiments must fail at an honest endpoint; what comes to be at another one is removed.
+pub(crate) async fn copies(road: &GcsCopier, origin: &Origin<'_>) -> Result<CopyFacts> {
+    let room = Room::new(&road.target);
+    let (source, name) = (road.source.names().full(origin.key), room.name("copied"));
+    let resource = NewResource::default().replacing();
+    let rewriting = Rewriting { from: (road.source.names(), &source), generation: None, to: &name, resource: &resource, demanded: None };
+    let experiment = async |rewriting: Rewriting<'_>| -> Result<Honoured> {
+        let result = patiently(|| road.target.rewrite(&rewriting, None)).await;
+        room.undo("copied", &result).await;
+        match result {
+            Err(error) if matches!(error.kind, ErrorKind::Denied | ErrorKind::Unsupported) => Err(error),
+            result => Ok(Seen::of(&result, ErrorKind::Conflict)?.honoured()),
+        }
+    };
+    let pinned = experiment(Rewriting { generation: Some(IMPOSSIBLE), ..rewriting }).await?;
+    let conditional = experiment(Rewriting { demanded: Some(IMPOSSIBLE), ..rewriting }).await?;
+    Ok(CopyFacts { pinned, conditional })
 }
 
 fn content() -> Rope {

@@ -59,7 +59,7 @@ impl Probing<'_> {
         };
         (self.known.checks, self.known.facts.upload_proof) = (checks, proof);
         self.note(match (checks, proof) {
-            (Checks::FullObject, _) => "uploads in parts are checked as a whole by CRC-32C",
+            (Checks::FullObject | Checks::FullObjectNvme, _) => "uploads in parts are checked as a whole by CRC-32C",
             (Checks::Parts, _) => "uploads are checked part by part by CRC-32C, and put together by ETag",
             (Checks::Plain, ProofSupport::Md5) => "uploads are proven by the MD5s of their parts",
             (Checks::Plain, _) => "uploads in parts prove nothing about what is stored",
@@ -152,7 +152,15 @@ impl Probing<'_> {
         let tag = part.etag.as_deref().ok_or_else(|| protocol("UploadPart answered without an ETag"))?.to_owned();
         let receipt = PartReceipt { number: 1, size: self.sum.size, tag, digests: Digests::of_crc32c(self.sum.crc32c) };
         let parts = [receipt];
-        let finish = Finish { key: &self.name, upload: id, parts: &parts, checks, crc32c, size: self.sum.size, headers };
+        let finish = Finish {
+            key: &self.name,
+            upload: id,
+            parts: &parts,
+            checks,
+            digests: Digests::of_crc32c(crc32c),
+            size: self.sum.size,
+            headers,
+        };
         let (inner, finish) = (self.inner, &finish);
         patiently(|| inner.run(|link| async move { control::complete(&link, inner.bucket(), finish).await })).await
     }

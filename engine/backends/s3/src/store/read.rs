@@ -1,11 +1,11 @@
 //! Pinned reads: exactly the bytes of exactly the version that was listed, or an error.
 
 use async_trait::async_trait;
-use brigade_core::digest::Digests;
+use brigade_core::digest::{Digests, parts_of_etag};
 use brigade_core::parts::Part;
 use brigade_core::{Entry, ErrorKind, Identity, Key};
 use brigade_http::limits::SMALL_BODY_BYTES;
-use brigade_store::{Collector, Piece, Read, ReadRequest, Result, StoreError};
+use brigade_store::{Collector, Layout, Piece, Read, ReadRequest, Result, StoreError};
 use bytes::Bytes;
 
 use super::{Inner, S3Store};
@@ -40,6 +40,21 @@ impl Read for S3Store {
         let name = self.inner.name(key)?;
         let (inner, name) = (&self.inner, &name);
         inner.run(|link| async move { control::tags(&link, inner.bucket(), name).await.map_err(as_pinned_read) }).await
+    }
+
+    async fn layout(&self, entry: &Entry) -> Result<Option<Layout>> {
+        let name = self.inner.name(&entry.key)?;
+        let etag = etag_of(&entry.identity)?;
+        if parts_of_etag(etag).is_none() {
+            return Ok(None);
+        }
+        let (inner, name) = (&self.inner, &name);
+        let told = inner.run(|link| async move { control::layout(&link, inner.bucket(), name, etag).await.map_err(as_pinned_read) }).await;
+        match told {
+            // Not every endpoint knows the question.
+            Err(error) if matches!(error.kind, ErrorKind::Invalid | ErrorKind::Unsupported | ErrorKind::Protocol) => Ok(None),
+            told => told,
+        }
     }
 }
 

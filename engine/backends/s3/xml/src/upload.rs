@@ -12,6 +12,8 @@ pub struct Completed {
     pub etag: Option<String>,
     /// Base64.
     pub crc32c: Option<String>,
+    /// Base64.
+    pub crc64nvme: Option<String>,
     /// `FULL_OBJECT` or `COMPOSITE`.
     pub checksum_type: Option<String>,
 }
@@ -27,6 +29,8 @@ pub struct ListedPart {
     pub etag: Option<String>,
     /// Base64.
     pub crc32c: Option<String>,
+    /// Base64.
+    pub crc64nvme: Option<String>,
 }
 
 /// A page of ListParts.
@@ -93,6 +97,7 @@ impl Visitor for Reading {
             ["InitiateMultipartUploadResult", "UploadId"] => self.upload_id = filled(),
             ["CompleteMultipartUploadResult", "ETag"] => self.completed.etag = filled(),
             ["CompleteMultipartUploadResult", "ChecksumCRC32C"] => self.completed.crc32c = filled(),
+            ["CompleteMultipartUploadResult", "ChecksumCRC64NVME"] => self.completed.crc64nvme = filled(),
             ["CompleteMultipartUploadResult", "ChecksumType"] => self.completed.checksum_type = filled(),
             ["ListPartsResult" | "ListPartsResponse", "IsTruncated"] => self.parts.truncated = text.trim() == "true",
             ["ListPartsResult" | "ListPartsResponse", "NextPartNumberMarker"] => self.parts.next = filled(),
@@ -100,6 +105,7 @@ impl Visitor for Reading {
             ["ListPartsResult" | "ListPartsResponse", "Part", "Size"] => self.part.size = text.trim().parse().ok(),
             ["ListPartsResult" | "ListPartsResponse", "Part", "ETag"] => self.part.etag = filled(),
             ["ListPartsResult" | "ListPartsResponse", "Part", "ChecksumCRC32C"] => self.part.crc32c = filled(),
+            ["ListPartsResult" | "ListPartsResponse", "Part", "ChecksumCRC64NVME"] => self.part.crc64nvme = filled(),
             ["ListPartsResult" | "ListPartsResponse", "Part"] => self.parts.parts.push(std::mem::take(&mut self.part)),
             ["ListMultipartUploadsResult", "EncodingType"] => self.uploads.encoded = text.trim() == "url",
             ["ListMultipartUploadsResult", "IsTruncated"] => self.uploads.truncated = text.trim() == "true",
@@ -169,7 +175,8 @@ mod tests {
         let page = "<ListPartsResult><NextPartNumberMarker></NextPartNumberMarker><IsTruncated>false</IsTruncated><Part><PartNumber>1\
             </PartNumber><Size>5</Size><ETag>\"e\"</ETag><ChecksumCRC32C>4waSgw==</ChecksumCRC32C></Part></ListPartsResult>";
         let page = parse_parts(page.as_bytes()).expect("a page");
-        let part = ListedPart { number: Some(1), size: Some(5), etag: Some("\"e\"".into()), crc32c: Some("4waSgw==".into()) };
+        let part =
+            ListedPart { number: Some(1), size: Some(5), etag: Some("\"e\"".into()), crc32c: Some("4waSgw==".into()), crc64nvme: None };
         assert_eq!(page, PartsPage { parts: vec![part], truncated: false, next: None });
         let done = parse_complete(b"<CompleteMultipartUploadResult><ETag>&quot;x-1&quot;</ETag></CompleteMultipartUploadResult>");
         assert_eq!(done.map(|done| done.etag), Ok(Some("\"x-1\"".into())));

@@ -68,7 +68,7 @@ async fn one_object(store: &Layered<SimStore>, key: Key, number: usize) -> Resul
 async fn play(seed: u64, dialect: Dialect) -> Story {
     let begun = Instant::now();
     let clock = ManualClock::new(Timestamp::from_second(1_700_000_000).unwrap());
-    let limits = Limits { part_bytes_min: 1000, page_items_max: 7 };
+    let limits = Limits { part_bytes_min: 1000, page_items_max: 7, ..Limits::default() };
     let world = World::with(WorldOptions { clock: Arc::new(clock), limits, fault_seed: seed, ..WorldOptions::default() });
     world.create_bucket("b").unwrap();
     world.requests().start_log();
