@@ -62,7 +62,7 @@ pub fn job(args: &TransferArgs, mode: Mode, now: Timestamp) -> Result<Job, CliEr
         set_metadata: tuning.set_metadata.clone(),
         storage_class: tuning.storage_class.clone(),
         server_side: server_side(tuning.server_side),
-        preserve_etag: false,
+        preserve_etag: tuning.preserve_etag,
     })
 }
 

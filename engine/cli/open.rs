@@ -109,6 +109,11 @@ impl Opened {
         Self { place, reading: store.clone(), store, delete, real: Some(real), ..self }
     }
 
+    /// Whether it is reached as S3.
+    pub fn is_s3(&self) -> bool {
+        matches!(self.provider, Provider::S3(_))
+    }
+
     /// The road from `source` to here, where one endpoint reaches both: its provider may copy by itself.
     pub fn server_copy(&self, source: &Self) -> Option<Arc<dyn ServerCopy>> {
         if self.place.endpoint != source.place.endpoint {

@@ -108,6 +108,7 @@ async fn contradictions() {
             &with("copy", &["--memory", "1M"]),
             &with("copy", &["--server-side", "always"]),
             &with("copy", &["--server-side", "always", "--verify", "content"]),
+            &with("copy", &["--preserve-etag"]),
         ],
     )
     .await;

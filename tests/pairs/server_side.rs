@@ -284,3 +284,37 @@ async fn two_endpoints_have_no_road_between_them() {
     assert!(refused.stderr.contains("hint:"), "{}", refused.stderr);
     assert_eq!(lab.s3.requests().counts().total(), 0, "it is refused before the first request");
 }
+
+/// Whichever way the bytes go: the copy is cut as its original is.
+#[tokio::test(flavor = "multi_thread")]
+async fn etags_are_preserved_where_they_can_be_and_counted_where_not() {
+    for target in ["two:data", "one:copies"] {
+        let lab = Lab::start().await;
+        let world = lab.s3.world();
+        seed(world);
+        let composite_of = |algorithm, size| {
+            let parts = of_parts(7, size);
+            NewObject { checksum: with(algorithm, Content::pattern(7, size)).checksum, ..parts }
+        };
+        world.seed_object(BUCKET, "parts crc32c", composite_of(ChecksumAlgorithm::Crc32c, 10 * MIB)).unwrap();
+        world.seed_object(BUCKET, "parts crc64nvme", composite_of(ChecksumAlgorithm::Crc64Nvme, 10 * MIB + 1)).unwrap();
+        // An ETag that is no digest of anything cannot be had again.
+        let managed = Attributes { encryption: Some("aws:kms".into()), ..Attributes::default() };
+        world
+            .seed_object(
+                BUCKET,
+                "z",
+                NewObject { attributes: Arc::new(managed), ..with(ChecksumAlgorithm::Crc32c, Content::pattern(8, 10)) },
+            )
+            .unwrap();
+        let ran = lab.transfer(&["copy", "one:data", target, "--preserve-etag"]).await.expect(0);
+        assert_eq!((ran.objects("copied"), ran.report["dropped"]["etag"].as_u64()), (9, Some(1)), "{}", ran.report);
+        let (copied, bucket) = if target == "two:data" { (lab.s3_other.world(), BUCKET) } else { (world, COPIES) };
+        for (key, object) in world.objects(BUCKET) {
+            let copy = copied.peek(bucket, &key).unwrap();
+            assert_eq!(copy.body().to_bytes().unwrap(), object.body().to_bytes().unwrap());
+            assert_eq!(copy.etag == object.etag, key != b"z", "{}", String::from_utf8_lossy(&key));
+        }
+        assert_eq!(ran.report["source_proven"], 9, "{}", ran.report);
+    }
+}

@@ -172,6 +172,9 @@ pub struct TuningArgs {
     /// Copies inside one provider
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub server_side: ServerSideArg,
+    /// Cut copies as their originals are cut, so that both have the same ETag (S3 to S3)
+    #[arg(long)]
+    pub preserve_etag: bool,
     /// Storage class of the copies
     #[arg(long, value_name = "CLASS")]
     pub storage_class: Option<String>,

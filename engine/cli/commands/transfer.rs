@@ -170,6 +170,7 @@ async fn execute(order: Order<'_>, global: &Global) -> Result<Ran, CliError> {
     let mut opener = Opener::new(config, args.sides.requests.clone(), telling.observer.clone())?;
     let (source, target) = places::open_both(args, &mut opener).await?;
     refuse_two_providers(job, &source, &target)?;
+    refuse_foreign_etags(job, &source, &target)?;
     let Listed { source, target, from } = entries::of_job(args, job, (source, target), &mut opener).await?;
     let run_id = ulid::Ulid::new().to_string();
     let start = RunStart {
@@ -246,6 +247,15 @@ fn refuse_two_providers(job: &Job, source: &Opened, target: &Opened) -> Result<(
     }
     let places = format!("{} and {} are not reached by one endpoint", source.shown, target.shown);
     Err(CliError::new("`--server-side always` cannot be kept", places).hint("leave the option out: bytes then pass through this machine"))
+}
+
+/// Only S3 has ETags that tell how an object was cut.
+fn refuse_foreign_etags(job: &Job, source: &Opened, target: &Opened) -> Result<(), CliError> {
+    match [source, target].into_iter().find(|end| job.preserve_etag && !end.is_s3()) {
+        None => Ok(()),
+        Some(other) => Err(CliError::plain(format!("--preserve-etag needs S3 at both ends, and {} is none", other.shown))
+            .hint("leave the option out: manifests and checksums tell whether two copies are equal")),
+    }
 }
 
 fn extras(finished: &Finished, job: &Job) -> Extras {

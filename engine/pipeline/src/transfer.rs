@@ -3,6 +3,7 @@
 //! Workers of the small lane move whole objects; workers of the large lane move one object each, its parts in parallel. So
 //! one 5 TiB object never starves a million small ones, nor the reverse. The byte budget spans both.
 
+mod etag;
 pub(crate) mod large;
 mod server_side;
 mod small;
@@ -12,7 +13,7 @@ use std::sync::Arc;
 use async_channel::{Receiver, Sender};
 use brigade_core::compare::{Comparison, SameBy, settle};
 use brigade_core::diff::{DiffRules, decided};
-use brigade_core::job::{Effect, Mode, ServerSide};
+use brigade_core::job::{Effect, Mode};
 use brigade_core::outcome::{Copied, Done, Failure, Pair, Planned};
 use brigade_core::parts::{PartPlan, plan};
 use brigade_core::{Action, Algorithm, Digests, Entry, ErrorKind, Identity, Known, Outcome, Proof};
@@ -23,6 +24,9 @@ use crate::check;
 use crate::ctx::Ctx;
 use crate::limits::{ACTIONS_WAITING_MAX, CORRUPT_TRIES_MAX, LARGE_OBJECTS_MAX};
 use crate::record::Recorder;
+
+/// How the report calls an ETag that is another than that of the original.
+const ETAG: &str = "etag";
 
 /// Where actions go: what needs requests to the workers, everything else becomes its outcome at once. Workers live as long as
 /// somebody holds the lanes. Cheap to clone.
@@ -274,12 +278,20 @@ pub(crate) fn checksum_kept(shown: &Digests) -> Option<Algorithm> {
 }
 
 async fn attempt(entry: &Entry, replaces: Option<&Identity>, cx: &Ctx) -> Result<Copied> {
-    if cx.job.server_side != ServerSide::Never
-        && let Some(copied) = Box::pin(server_side::copy(entry, replaces, cx)).await?
-    {
-        return Ok(copied);
+    let mut copied = match Box::pin(server_side::copy(entry, replaces, cx)).await? {
+        Some(copied) => copied,
+        None => stream(entry, replaces, cx).await?,
+    };
+    if cx.job.preserve_etag && copied.target.as_ref() != Some(&entry.identity) {
+        copied.dropped.push(ETAG.into());
     }
-    let planned = plan(entry.size, cx.job.part_bytes, &cx.target_facts.parts);
+    Ok(copied)
+}
+
+/// Copies an object through this machine.
+async fn stream(entry: &Entry, replaces: Option<&Identity>, cx: &Ctx) -> Result<Copied> {
+    let kept = if cx.job.preserve_etag { etag::cut(entry, cx).await? } else { None };
+    let planned = kept.map_or_else(|| plan(entry.size, cx.job.part_bytes, &cx.target_facts.parts), Ok);
     match planned.map_err(|error| StoreError::new(ErrorKind::Unfit, error.to_string()))? {
         PartPlan::Whole => small::copy(entry, replaces, cx).await,
         PartPlan::Parts { part_bytes, count } => {

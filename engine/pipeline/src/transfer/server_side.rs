@@ -20,6 +20,7 @@ use crate::carry::{Carried, carry};
 use crate::ctx::Ctx;
 use crate::limits::COPIED_PART_BYTES;
 use crate::road::{Road, says_no_road};
+use crate::transfer::etag::aligned;
 use crate::transfer::{completed, tags, when};
 use crate::verify::{may_have_happened, retract};
 
@@ -66,6 +67,9 @@ struct Trip<'a> {
 
 /// Copies an object inside the provider; `None` where it has to be streamed.
 pub(super) async fn copy(entry: &Entry, replaces: Option<&Identity>, cx: &Ctx) -> Result<Option<Copied>> {
+    if cx.job.server_side == ServerSide::Never {
+        return Ok(None);
+    }
     let only = cx.job.server_side == ServerSide::Always;
     let Some(road) = &cx.road else {
         let message = "the provider cannot copy it: source and target are not one endpoint, or copies are to be read back";
@@ -153,19 +157,6 @@ async fn route(entry: &Entry, head: &Head, road: &Road, cx: &Ctx) -> Went<Route>
     let wish = COPIED_PART_BYTES.min(road.copier().whole_bytes_max());
     let least = entry.size.div_ceil(u64::from(cx.target_facts.parts.parts_max)).max(cx.target_facts.parts.part_bytes_min);
     Ok(Route::Parts { part_bytes: wish.max(least) })
-}
-
-/// The part size by which a copy gets the composite ETag of its original, where the target takes parts so large.
-pub(super) async fn aligned(entry: &Entry, count: u32, cx: &Ctx) -> Result<Option<u64>> {
-    let limits = &cx.target_facts.parts;
-    let Some(layout) = cx.source.layout(entry).await? else { return Ok(None) };
-    let fits = layout.part_bytes > 0
-        && layout.count == count
-        && u64::from(count) == entry.size.div_ceil(layout.part_bytes)
-        && count <= limits.parts_max
-        && layout.part_bytes <= limits.part_bytes_max
-        && (count == 1 || layout.part_bytes >= limits.part_bytes_min);
-    Ok(fits.then_some(layout.part_bytes))
 }
 
 impl Trip<'_> {
