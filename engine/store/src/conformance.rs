@@ -8,12 +8,13 @@
 //! must never touch a key that it did not write. One run moves less than 120 MiB.
 //!
 //! ```ignore
-//! let subject = Subject { name: "moto".into(), target, later, delete, profile: Profile::lacking(&[("wrong-sum-put", "moto checks no CRC")]) };
+//! let subject = Subject { name: "moto".into(), target, later, delete, copy, profile: Profile::lacking(&[("wrong-sum-put", "moto checks no CRC")]) };
 //! brigade_store::conformance::run(&subject).await.assert();
 //! ```
 
 mod area;
 mod conditions;
+mod copies;
 mod deletes;
 mod keys;
 mod listing;
@@ -30,7 +31,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{Delete, Facts, Honoured, ProbeFor, Result, Target};
+use crate::{Delete, Facts, Honoured, ProbeFor, Result, ServerCopy, Target};
 use area::{Area, Shortfall};
 
 /// The longest that one claim may take. The longest real one makes two thousand small requests to an emulator that serves one
@@ -48,6 +49,8 @@ pub struct Subject {
     pub later: Arc<dyn Target>,
     /// The right to delete in the same location.
     pub delete: Arc<dyn Delete>,
+    /// The road from this location to itself, where its provider copies by itself.
+    pub copy: Option<Arc<dyn ServerCopy>>,
     /// What it is known to lack.
     pub profile: Profile,
 }
@@ -230,6 +233,12 @@ const CLAIMS: &[Claim] = claims![
     "upload-gone" => resume::gone,
     "upload-of-one-key-twice" => resume::of_one_key,
     "upload-many-parts" => resume::many_parts,
+    "copy-probe-leaves-nothing" => copies::probe_leaves_nothing,
+    "copy-whole" => copies::whole,
+    "copy-pinned" => copies::pinned,
+    "copy-conditions" => copies::conditions,
+    "copy-in-parts" => copies::in_parts,
+    "copy-parts-pinned" => copies::parts_pinned,
     "delete-matching" => deletes::matching,
     "delete-stale" => deletes::stale,
     "delete-missing" => deletes::missing,

@@ -16,13 +16,18 @@ use brigade_store::layers::hedge::Hedging;
 use brigade_store::layers::jitter::Jitter;
 use brigade_store::layers::limit::{Limiter, Limits};
 use brigade_store::layers::{Layered, Layers};
-use brigade_store::{Delete, Target};
+use brigade_store::{Delete, ServerCopy, Target};
 
 /// The variable that names an emulator.
 const EMULATOR: &str = "BRIGADE_TEST_GCP_EMULATOR";
 
 /// GCS itself has no tags, keeps no `Expires`, and says so in its facts.
-const REAL: Profile = Profile::lacking(&[("tags", "GCS has no object tags"), ("expires", "GCS keeps no Expires")]);
+const REAL: Profile = Profile::lacking(&[
+    ("tags", "GCS has no object tags"),
+    ("expires", "GCS keeps no Expires"),
+    ("copy-in-parts", "objects of any size are rewritten whole"),
+    ("copy-parts-pinned", "objects of any size are rewritten whole"),
+]);
 
 /// What gcp-storage-emulator lacks.
 const GCP_STORAGE_EMULATOR_LACKS: &[(&str, &str)] = &[
@@ -39,6 +44,8 @@ const GCP_STORAGE_EMULATOR_LACKS: &[(&str, &str)] = &[
     ("delete-stale", "ifGenerationMatch is ignored by deletes"),
     ("delete-batch", "ifGenerationMatch is ignored by deletes"),
     ("retract-stale", "ifGenerationMatch is ignored by deletes"),
+    ("copy-in-parts", "objects of any size are rewritten whole"),
+    ("copy-parts-pinned", "objects of any size are rewritten whole"),
 ];
 
 const GCP_STORAGE_EMULATOR: Profile = Profile {
@@ -72,10 +79,17 @@ fn patient(store: GcsStore) -> Layered<GcsStore> {
     Layered::new(Arc::new(store), Arc::new(layers))
 }
 
-async fn check<S: Target + Delete + 'static>(name: &str, handle: impl Fn() -> S, prefix: &str, profile: Profile) -> Summary {
+async fn check<S: Target + Delete + 'static>(
+    name: &str,
+    handle: impl Fn() -> S,
+    road: impl ServerCopy + 'static,
+    prefix: &str,
+    profile: Profile,
+) -> Summary {
     let (store, later) = (Arc::new(handle()), Arc::new(handle()));
     let (target, delete): (Arc<dyn Target>, Arc<dyn Delete>) = (store.clone(), store);
-    run(&Subject { name: name.to_owned(), target, later, delete, profile: Profile { prefix_bytes: prefix.len(), ..profile } }).await
+    let copy: Option<Arc<dyn ServerCopy>> = Some(Arc::new(road));
+    run(&Subject { name: name.to_owned(), target, later, delete, copy, profile: Profile { prefix_bytes: prefix.len(), ..profile } }).await
 }
 
 async fn on_embedded(name: &str, honours: Honours, prefix: &str, profile: Profile) {
@@ -83,7 +97,8 @@ async fn on_embedded(name: &str, honours: Honours, prefix: &str, profile: Profil
     world.ensure_bucket("suite");
     world.set_honours(honours);
     let server = GcsServer::start(world.clone(), GcsServerOptions::default()).await.expect("a free port");
-    let summary = check(name, || store(&server.url(), "suite", prefix), prefix, profile).await;
+    let here = store(&server.url(), "suite", prefix);
+    let summary = check(name, || store(&server.url(), "suite", prefix), here.copier(&here), prefix, profile).await;
     summary.assert();
     assert_eq!(summary.surprises().collect::<Vec<_>>(), Vec::<&str>::new());
     assert_eq!((world.keys("suite"), world.uploads_under_way("suite")), (Vec::new(), 0), "the suite leaves nothing");
@@ -122,7 +137,8 @@ async fn an_emulator_that_nobody_here_wrote_conforms() {
     assert!(response.status().is_success(), "the bucket could not be made: {}", response.status());
     let prefix = "a/b c/";
     let handle = || patient(store(&endpoint, &bucket, prefix));
-    let summary = check("gcp-storage-emulator", handle, prefix, GCP_STORAGE_EMULATOR).await;
+    let here = store(&endpoint, &bucket, prefix);
+    let summary = check("gcp-storage-emulator", handle, here.copier(&here), prefix, GCP_STORAGE_EMULATOR).await;
     summary.assert();
     assert_eq!(summary.surprises().collect::<Vec<_>>(), Vec::<&str>::new());
 }

@@ -207,7 +207,7 @@ impl Probe for Broken {
 fn subject(root: &tempfile::TempDir, fault: Fault, profile: Profile) -> Subject {
     let handle = || Arc::new(Broken { inner: LocalStore::new(root.path()).expect("starts"), fault, begun: Mutex::default() });
     let store = handle();
-    Subject { name: format!("{fault:?}"), target: store.clone(), later: handle(), delete: store, profile }
+    Subject { name: format!("{fault:?}"), target: store.clone(), later: handle(), delete: store, copy: None, profile }
 }
 
 /// Checks the claims on a store with the fault: all must fail. On the sound store all must hold.

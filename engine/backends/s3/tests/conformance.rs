@@ -37,11 +37,13 @@ async fn check(name: &str, options: S3Options, profile: Profile) -> Summary {
     let later = S3Store::connect(options.clone(), transport()).await.expect("the options are good");
     let store = S3Store::connect(options, transport()).await.expect("the options are good");
     let delete = Arc::new(store.deleter());
+    let copy = Arc::new(store.copier(&store));
     run(&Subject {
         name: name.to_owned(),
         target: Arc::new(store),
         later: Arc::new(later),
         delete,
+        copy: Some(copy),
         profile: Profile { prefix_bytes, ..profile },
     })
     .await
