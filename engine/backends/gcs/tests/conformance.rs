@@ -44,6 +44,9 @@ const GCP_STORAGE_EMULATOR_LACKS: &[(&str, &str)] = &[
     ("delete-stale", "ifGenerationMatch is ignored by deletes"),
     ("delete-batch", "ifGenerationMatch is ignored by deletes"),
     ("retract-stale", "ifGenerationMatch is ignored by deletes"),
+    ("copy-whole", "a rewrite keeps the metadata of the original, whatever its body says"),
+    ("copy-pinned", "ifSourceGenerationMatch is ignored by rewrites"),
+    ("copy-conditions", "ifGenerationMatch is ignored by rewrites"),
     ("copy-in-parts", "objects of any size are rewritten whole"),
     ("copy-parts-pinned", "objects of any size are rewritten whole"),
 ];

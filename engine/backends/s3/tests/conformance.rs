@@ -137,6 +137,9 @@ const MOTO: Stranger = Stranger {
         ("wrong-md5-put", "Content-MD5 is not compared"),
         ("upload-abort", "completing an aborted upload crashes it: 500"),
         ("upload-gone", "a part of an aborted upload crashes it: 500"),
+        ("copy-pinned", "x-amz-copy-source-if-match is ignored"),
+        ("copy-conditions", "conditions of a copy are ignored"),
+        ("copy-parts-pinned", "x-amz-copy-source-if-match is ignored"),
     ]),
 };
 

@@ -44,12 +44,11 @@ impl Read for S3Store {
 
     async fn layout(&self, entry: &Entry) -> Result<Option<Layout>> {
         let name = self.inner.name(&entry.key)?;
-        let etag = etag_of(&entry.identity)?;
-        if parts_of_etag(etag).is_none() {
+        if parts_of_etag(etag_of(&entry.identity)?).is_none() {
             return Ok(None);
         }
         let (inner, name) = (&self.inner, &name);
-        let told = inner.run(|link| async move { control::layout(&link, inner.bucket(), name, etag).await.map_err(as_pinned_read) }).await;
+        let told = inner.run(|link| async move { control::layout(&link, inner.bucket(), name).await.map_err(as_pinned_read) }).await;
         match told {
             // Not every endpoint knows the question.
             Err(error) if matches!(error.kind, ErrorKind::Invalid | ErrorKind::Unsupported | ErrorKind::Protocol) => Ok(None),
