@@ -187,6 +187,7 @@ pub fn job(scenario: &Scenario, turn: &Turn, stage: &Stage) -> Job {
         compare: scenario.compare,
         verify: scenario.verify,
         metadata: scenario.metadata,
+        preserve_etag: scenario.preserve_etag,
         guards: DeleteGuards { deletes_max: turn.deletes_max, target_percent_max: turn.percent_max, unconditional: Unconditional::Refuse },
         part_bytes: scenario.part_bytes,
         memory_bytes: scenario.memory_bytes,

@@ -111,6 +111,7 @@ pub fn scenario(seed: u64) -> Scenario {
         verify,
         compare: *dice.pick(&[CompareMode::Auto, CompareMode::Auto, CompareMode::Auto, CompareMode::Checksum]),
         metadata: *dice.pick(&[MetadataPolicy::All, MetadataPolicy::All, MetadataPolicy::All, MetadataPolicy::None]),
+        preserve_etag: false,
         part_bytes: *dice.pick(&[1_024, 1_024, 1_500, 4_096]),
         memory_bytes: *dice.pick(&[32 << 10, 64 << 10, 256 << 10]),
         concurrency: *dice.pick(&[1, 2, 4, 16]),
@@ -124,6 +125,7 @@ pub fn scenario(seed: u64) -> Scenario {
     if dice.percent(35) {
         inside(&mut scenario, &mut dice);
     }
+    scenario.preserve_etag = dice.percent(15);
     scenario
 }
 

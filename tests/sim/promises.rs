@@ -59,6 +59,7 @@ pub fn sample(pair: Pair, turns: Vec<Turn>) -> Scenario {
         memory_bytes: 64 << 10,
         concurrency: 2,
         attempts_max: 3,
+        preserve_etag: false,
         page_items_max: 3,
         skew_seconds: 0,
         source: vec![

@@ -170,6 +170,7 @@ pub struct Scenario {
     pub verify: Verify,
     pub compare: CompareMode,
     pub metadata: MetadataPolicy,
+    pub preserve_etag: bool,
     pub part_bytes: u64,
     pub memory_bytes: u64,
     pub concurrency: usize,
@@ -194,7 +195,7 @@ impl fmt::Display for Scenario {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "seed {}: {:?}, {:?} below {:?} to {:?}, verify {:?}, compare {:?}, metadata {:?}, parts of {}, memory {}, {} at once, {} attempts, pages of {}, skew {} s",
+            "seed {}: {:?}, {:?} below {:?} to {:?}, verify {:?}, compare {:?}, metadata {:?}, ETags preserved {}, parts of {}, memory {}, {} at once, {} attempts, pages of {}, skew {} s",
             self.seed,
             self.pair,
             self.source.len(),
@@ -203,6 +204,7 @@ impl fmt::Display for Scenario {
             self.verify,
             self.compare,
             self.metadata,
+            self.preserve_etag,
             self.part_bytes,
             self.memory_bytes,
             self.concurrency,

@@ -1,5 +1,6 @@
 //! The GCS store against the embedded server: what operations cost, and what happens when things go wrong on the way.
 
+mod copies;
 mod costs;
 mod faults;
 mod joined;
