@@ -3,13 +3,14 @@
 //! The engine itself is never changed: a wrapper at a seam makes it behave as if a check, a pin, a note or a guard had been
 //! forgotten. A simulation that does not catch one of them proves nothing of the promise that it should break.
 
+mod copy;
 mod journal;
 mod source;
 mod target;
 
 use std::sync::Arc;
 
-use brigade_store::List;
+use brigade_store::{List, ServerCopy};
 
 use crate::engine::Hands;
 
@@ -26,6 +27,8 @@ pub enum Bug {
     ShardsEndEarly,
     /// Reads are not pinned: whatever is there now is read.
     ReadsNotPinned,
+    /// Copies inside a provider are not pinned, and believed to be what was asked for.
+    CopiesNotPinned,
     /// A read that fails for good gives zeroes instead of an error.
     FailedReadsAreEmpty,
     /// A copy writes to its source.
@@ -60,12 +63,13 @@ pub enum Bug {
 
 impl Bug {
     /// Every one.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::ListingErrorIsTheEnd,
         Self::PagesLoseAnEntry,
         Self::ShardsBeginLate,
         Self::ShardsEndEarly,
         Self::ReadsNotPinned,
+        Self::CopiesNotPinned,
         Self::FailedReadsAreEmpty,
         Self::SourceIsMarked,
         Self::UnconditionalWrites,
@@ -86,6 +90,7 @@ impl Bug {
     /// Breaks an engine.
     pub fn plant(self, hands: Hands) -> Hands {
         let raw_source = hands.source.clone();
+        let look = hands.source.clone();
         let delete = |inner, look: Arc<dyn List>| Arc::new(target::BrokenDelete { inner, look, bug: self });
         Hands {
             source: Arc::new(source::BrokenSource { inner: hands.source, mark: hands.source_write.clone(), bug: self }),
@@ -99,7 +104,10 @@ impl Bug {
             }),
             journal: Arc::new(journal::BrokenJournal { inner: hands.journal, source: raw_source, delete: hands.source_delete, bug: self }),
             source_write: hands.source_write,
-            server_copy: hands.server_copy,
+            server_copy: hands.server_copy.map(|inner| {
+                let broken: Arc<dyn ServerCopy> = Arc::new(copy::BrokenCopy { inner, look, bug: self });
+                broken
+            }),
         }
     }
 }
