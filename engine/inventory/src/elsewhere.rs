@@ -10,8 +10,8 @@ use brigade_core::digest::{Digests, Sum};
 use brigade_core::parts::Part;
 use brigade_core::{Entry, Identity, Key, KeyRange};
 use brigade_store::{
-    Complete, Facts, Head, List, Pages, PartReceipt, PendingUpload, Piece, Probe, ProbeFor, Read, ReadRequest, Result, Rope, Upload, Write,
-    WriteSpec, Written,
+    Complete, Facts, Head, Layout, List, Pages, PartReceipt, PendingUpload, Piece, Probe, ProbeFor, Read, ReadRequest, Result, Rope,
+    Upload, Write, WriteSpec, Written,
 };
 
 /// Where entries come from instead of a listing.
@@ -62,6 +62,10 @@ impl<S: Read + ?Sized> Read for Elsewhere<S> {
 
     async fn tags(&self, key: &Key, identity: &Identity) -> Result<Vec<(String, String)>> {
         self.store.tags(key, identity).await
+    }
+
+    async fn layout(&self, entry: &Entry) -> Result<Option<Layout>> {
+        self.store.layout(entry).await
     }
 }
 
