@@ -95,6 +95,7 @@ const UNCONDITIONAL: Profile = Profile::lacking(&[
     ("put-if-matches", "conditions are ignored"),
     ("complete-if-absent", "conditions are ignored"),
     ("complete-if-matches", "conditions are ignored"),
+    ("copy-conditions", "conditions are ignored"),
     ("delete-stale", "conditions are ignored"),
     ("delete-missing", "a delete without a condition succeeds on a missing key"),
     ("delete-batch", "conditions are ignored"),
