@@ -82,7 +82,7 @@ pub enum AtOnce {
     /// Found by trying, up to a limit of its own.
     #[default]
     Auto,
-    /// The same, from this many and up to a limit that is given.
+    /// The same, from this many and up to a limit that is given, where each one more is dear and must gain more.
     From {
         /// Where it begins.
         start: usize,

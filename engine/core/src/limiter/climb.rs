@@ -38,8 +38,16 @@ const STALE_LATENCIES: u32 = 8;
 const DONE_MIN: usize = 20;
 
 /// What doubling must gain to be gone on with, and a quarter must gain to be kept: a tenth to a fifth of what it could gain, and more than noise.
-const GAIN_DOUBLED: f64 = 0.10;
-const GAIN_TRIED: f64 = 0.05;
+const GAINS: Gains = Gains { doubled: 0.10, tried: 0.05 };
+
+/// The same where each one more costs megabytes: a third of what it could gain.
+const GAINS_DEAR: Gains = Gains { doubled: 0.30, tried: 0.10 };
+
+#[derive(Clone, Copy, Debug)]
+struct Gains {
+    doubled: f64,
+    tried: f64,
+}
 
 /// Measurements between two tries, doubled after each that gained nothing.
 const PATIENCE_FIRST: u32 = 4;
@@ -69,6 +77,7 @@ pub(super) struct Climb {
     fixed: bool,
     /// Whether the first latency decides where it begins.
     seeded: bool,
+    gains: Gains,
     mode: Mode,
     direction: Direction,
     patience: u32,
@@ -148,6 +157,7 @@ impl Climb {
             most,
             fixed,
             seeded: at_once == AtOnce::Auto,
+            gains: if matches!(at_once, AtOnce::From { .. }) { GAINS_DEAR } else { GAINS },
             mode: Mode::Doubling { before: None },
             direction: Direction::Up,
             patience: PATIENCE_FIRST,
@@ -265,7 +275,7 @@ impl Climb {
     fn doubled(&mut self, before: Option<(usize, f64)>, goodput: f64, now: Duration) -> Changed {
         let gain = before.map(|(_, before)| goodput / before - 1.0);
         if let (Some((level, before)), Some(gain)) = (before, gain)
-            && gain < GAIN_DOUBLED
+            && gain < self.gains.doubled
         {
             self.reason = Reason::Enough;
             self.go(level, Mode::Steady { goodput: before, left: self.patience }, now);
@@ -297,7 +307,7 @@ impl Climb {
 
     fn tried(&mut self, from: usize, goodput: f64, before: f64, now: Duration) -> Changed {
         let gain = goodput / before - 1.0;
-        if gain >= GAIN_TRIED {
+        if gain >= self.gains.tried {
             self.patience = PATIENCE_FIRST;
             self.reason = match self.direction {
                 _ if self.level == self.most => Reason::Most,
