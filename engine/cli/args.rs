@@ -13,7 +13,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 pub use entries::EntryArgs;
 pub use requests::{OneSideArgs, PayloadSigningArg, RequestArgs, S3Engine, SideArgs, parse_endpoint};
-pub use service::{ConfigArgs, ConfigCommand, HistoryArgs, InitArgs, ReportArgs, RunArgs, StatusArgs};
+pub use service::{ConfigArgs, ConfigCommand, HistoryArgs, InitArgs, ReportArgs, RunArgs, ServeArgs, StatusArgs};
 pub use transfer::{
     CheckArgs, CompareArg, FilterArgs, MetadataArg, MigrateArgs, OutputArgs, PlanArgs, PlanMode, ServerSideArg, SyncArgs, TransferArgs,
     TuningArgs, VerifyArg,
@@ -95,6 +95,8 @@ pub enum Command {
     Ls(LsArgs),
     /// Run a job of brigade.toml: its command with its options
     Run(RunArgs),
+    /// Run all jobs of brigade.toml when they are due, with metrics and a view of what is so
+    Serve(ServeArgs),
     /// Show every job: how old its copy is and may be, what ran last, what comes next
     Status(StatusArgs),
     /// Show what ran, the oldest first

@@ -10,6 +10,7 @@ pub mod lab;
 pub mod ls;
 pub mod reference;
 pub mod run;
+pub mod serve;
 pub mod status;
 pub mod transfer;
 

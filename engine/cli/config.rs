@@ -43,6 +43,11 @@ impl Config {
         }
     }
 
+    /// What was read from a file before.
+    pub fn of(file: brigade_config::Config, path: PathBuf) -> Self {
+        Self { file, path: Some(path) }
+    }
+
     /// What stands in it.
     pub fn file(&self) -> &brigade_config::Config {
         &self.file

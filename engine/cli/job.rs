@@ -27,7 +27,7 @@ const MEMORY_BYTES_FALLBACK: u64 = 256 * MIB;
 const OBJECTS_PER_REQUEST: usize = 2;
 
 /// Least byte budget that still lets parts overlap.
-const MEMORY_BYTES_MIN: u64 = 16 * MIB;
+pub const MEMORY_BYTES_MIN: u64 = 16 * MIB;
 
 /// The job of a transfer in this mode.
 pub fn job(args: &TransferArgs, mode: Mode, now: Timestamp) -> Result<Job, CliError> {
@@ -117,7 +117,7 @@ fn guards(tuning: &TuningArgs) -> DeleteGuards {
 }
 
 /// A quarter of the machine's memory, at most 2 GiB.
-fn default_memory() -> u64 {
+pub fn default_memory() -> u64 {
     let total = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
         let line = text.lines().find(|line| line.starts_with("MemTotal:"))?;
         line.split_whitespace().nth(1)?.parse::<u64>().ok()

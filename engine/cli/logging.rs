@@ -9,7 +9,7 @@ use crate::terminal::Stderr;
 pub fn start(global: &Global) {
     let level = match (global.quiet, global.verbose) {
         (true, _) => "error,s3s=off",
-        (false, 0) => "warn,s3s=off",
+        (false, 0) => "warn,brigade_service=info,s3s=off",
         (false, 1) => {
             "info,brigade=debug,brigade_pipeline=debug,brigade_store=debug,brigade_s3=debug,brigade_gcs=debug,brigade_local=debug"
         }

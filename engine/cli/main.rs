@@ -17,6 +17,7 @@ mod open;
 mod places;
 mod progress;
 mod report_file;
+mod setting;
 mod state;
 mod summary;
 mod terminal;
@@ -27,6 +28,7 @@ use clap::Parser;
 
 use crate::args::{Cli, Command};
 use crate::error::CliError;
+use crate::setting::Setting;
 
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
@@ -49,13 +51,15 @@ fn main() -> ExitCode {
 
 async fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
     let global = &cli.global;
+    let person = Setting::of_person(global);
     match cli.command {
-        Command::Copy(args) => Box::pin(commands::transfer::copy(&args, global)).await.map(|ran| ran.code),
-        Command::Sync(args) => Box::pin(commands::transfer::sync(&args, global)).await.map(|ran| ran.code),
-        Command::Migrate(args) => Box::pin(commands::transfer::migrate(&args, global)).await.map(|ran| ran.code),
-        Command::Plan(args) => Box::pin(commands::transfer::plan(&args, global)).await.map(|ran| ran.code),
-        Command::Check(args) => Box::pin(commands::transfer::check(&args, global)).await.map(|ran| ran.code),
+        Command::Copy(args) => Box::pin(commands::transfer::copy(&args, &person)).await.map(|ran| ran.code),
+        Command::Sync(args) => Box::pin(commands::transfer::sync(&args, &person)).await.map(|ran| ran.code),
+        Command::Migrate(args) => Box::pin(commands::transfer::migrate(&args, &person)).await.map(|ran| ran.code),
+        Command::Plan(args) => Box::pin(commands::transfer::plan(&args, &person)).await.map(|ran| ran.code),
+        Command::Check(args) => Box::pin(commands::transfer::check(&args, &person)).await.map(|ran| ran.code),
         Command::Run(args) => Box::pin(commands::run::run(&args, global)).await,
+        Command::Serve(args) => Box::pin(commands::serve::run(&args, global)).await,
         Command::Status(args) => commands::status::run(&args, global),
         Command::History(args) => commands::history::run(&args, global),
         Command::Report(args) => commands::history::report(&args, global),

@@ -21,7 +21,7 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
     ("brigade-pipeline", &["brigade-core", "brigade-store", "brigade-state"]),
     ("brigade-lab", &["brigade-core", "brigade-store", "brigade-state"]),
     ("brigade-fleet", &["brigade-core", "brigade-store", "brigade-state", "brigade-pipeline"]),
-    ("brigade-service", &["brigade-core", "brigade-store", "brigade-state", "brigade-pipeline"]),
+    ("brigade-service", &["brigade-core", "brigade-config", "brigade-state"]),
 ];
 
 /// What only the command line may use: arguments, bars, exit reports, the allocator and where logs go are decided once, at the top.

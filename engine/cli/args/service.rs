@@ -1,5 +1,6 @@
 //! Options of the commands around configured jobs.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -18,6 +19,17 @@ pub struct RunArgs {
     /// Write the report, with every failure, as JSON
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
+}
+
+/// `serve`.
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// Where to listen; port 0 picks one [default: as the configuration says, else 127.0.0.1:9464]
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub listen: Option<SocketAddr>,
+    /// Where progress is kept [default: $BRIGADE_STATE_DIR, else as the configuration says, else the user's state directory]
+    #[arg(long, value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
 }
 
 /// `status`.

@@ -10,10 +10,11 @@ use brigade_state::ledger::{Ended, Ledger};
 use clap::Parser;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::args::{Cli, Command, Global, RunArgs};
+use crate::args::{Cli, Command, Global, MigrateArgs, RunArgs, SyncArgs, TransferArgs};
 use crate::commands::transfer::{self, Ran};
 use crate::config::Config;
 use crate::error::CliError;
+use crate::setting::Setting;
 
 /// Exit code of a breached recovery point.
 pub const BREACHED: u8 = 3;
@@ -22,23 +23,14 @@ pub const BREACHED: u8 = 3;
 pub async fn run(args: &RunArgs, global: &Global) -> Result<ExitCode, CliError> {
     let config = Config::load(global.config.as_deref())?;
     let job = config.job(&args.job)?;
-    refuse_what_is_not_there(&args.job, job)?;
-    let state = config.state_dir(job, args.state_dir.as_deref())?;
-    let command = command(&config, args, &state)?;
     wait_for_those_before(&config, args, job)?;
-    let mut ledger = read_ledger(&state, &args.job, job);
-    let began = Timestamp::now();
-    let result = Box::pin(execute(command, global)).await;
+    let report = args.report.as_ref().map(|path| format!("--report={}", path.display()));
+    let dry_run = args.dry_run.then(|| "--dry-run".to_owned());
+    let state = config.state_dir(job, args.state_dir.as_deref())?;
+    let asked = Asked { name: &args.job, state: &state, words: report.into_iter().chain(dry_run).collect(), cap: Cap::default() };
+    let Made { result, ledger } = make(&config, &asked, &Setting::of_person(global)).await?;
     if args.dry_run {
         return result.map(|ran| ran.code);
-    }
-    if let Ok(ran) = &result
-        && let Some(ended) = ended(ran, job, began)
-    {
-        ledger.note(ended);
-        if let Err(error) = ledger.write(&state, &args.job) {
-            tracing::warn!("the age of the copy could not be written down, so the next look takes it for older: {error}");
-        }
     }
     let code = match result {
         Ok(ran) if ran.head.outcome == RunOutcome::Interrupted => return Ok(ran.code),
@@ -52,6 +44,56 @@ pub async fn run(args: &RunArgs, global: &Global) -> Result<ExitCode, CliError> 
         }
         _ => Ok(code),
     }
+}
+
+/// A run of a job as somebody asks for it.
+pub struct Asked<'a> {
+    /// The job's name.
+    pub name: &'a str,
+    /// Where the job's state is kept.
+    pub state: &'a Path,
+    /// Options beside those of the job.
+    pub words: Vec<String>,
+    /// What it may use at most.
+    pub cap: Cap,
+}
+
+/// What a run may use at most, whatever its options say: its share of what several runs use together.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Cap {
+    /// Object bytes in memory.
+    pub memory_bytes: Option<u64>,
+    /// Requests at once at each endpoint.
+    pub concurrency: Option<usize>,
+}
+
+/// A run that was made, and what is known of the age of the copy after it.
+pub struct Made {
+    /// The run.
+    pub result: Result<Ran, CliError>,
+    /// As it is written down.
+    pub ledger: Ledger,
+}
+
+/// Makes a run of a job, and writes down what it shows of the age of the copy.
+pub async fn make(config: &Config, asked: &Asked<'_>, setting: &Setting<'_>) -> Result<Made, CliError> {
+    let (name, state) = (asked.name, asked.state);
+    let job = config.job(name)?;
+    refuse_what_is_not_there(name, job)?;
+    let command = command(config, asked)?;
+    let mut ledger = read_ledger(state, name, job);
+    let began = Timestamp::now();
+    let result = Box::pin(execute(command, setting)).await;
+    // A dry run leaves no directory, and so nothing to note.
+    if let Ok(ran) = &result
+        && let Some(ended) = ended(ran, job, began)
+    {
+        ledger.note(ended);
+        if let Err(error) = ledger.write(state, name) {
+            tracing::warn!("the age of the copy could not be written down, so the next look takes it for older: {error}");
+        }
+    }
+    Ok(Made { result, ledger })
 }
 
 /// What a job asks for and no run can keep is refused, not left out.
@@ -81,24 +123,39 @@ fn wait_for_those_before(config: &Config, args: &RunArgs, job: &Job) -> Result<(
 }
 
 /// The command line that the job is.
-fn command(config: &Config, args: &RunArgs, state: &Path) -> Result<Command, CliError> {
-    let words = config.file().arguments(&args.job).expect("the job was found before");
-    let state_dir = format!("--state-dir={}", state.display());
-    let report = args.report.as_ref().map(|path| format!("--report={}", path.display()));
-    let dry_run = args.dry_run.then(|| "--dry-run".to_owned());
-    let all = ["brigade".to_owned()].into_iter().chain(words).chain([state_dir]).chain(report).chain(dry_run);
-    let cli = Cli::try_parse_from(all).map_err(|error| {
+fn command(config: &Config, asked: &Asked<'_>) -> Result<Command, CliError> {
+    let words = config.file().arguments(asked.name).expect("the job was found before");
+    let state_dir = format!("--state-dir={}", asked.state.display());
+    let all = ["brigade".to_owned()].into_iter().chain(words).chain([state_dir]).chain(asked.words.iter().cloned());
+    let mut cli = Cli::try_parse_from(all).map_err(|error| {
         let first = error.to_string().lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
-        CliError::new(format!("[jobs.{}] cannot be run", args.job), first)
+        CliError::new(format!("[jobs.{}] cannot be run", asked.name), first)
     })?;
+    if let Command::Copy(args) | Command::Sync(SyncArgs { transfer: args, .. }) | Command::Migrate(MigrateArgs { transfer: args, .. }) =
+        &mut cli.command
+    {
+        asked.cap.hold(args);
+    }
     Ok(cli.command)
 }
 
-async fn execute(command: Command, global: &Global) -> Result<Ran, CliError> {
+impl Cap {
+    fn hold(self, args: &mut TransferArgs) {
+        if let Some(most) = self.memory_bytes {
+            args.tuning.memory = Some(args.tuning.memory.unwrap_or(most).min(most));
+            args.tuning.part_size = args.tuning.part_size.map(|part| part.min(most));
+        }
+        if let Some(most) = self.concurrency {
+            args.sides.requests.concurrency = args.sides.requests.concurrency.within(most);
+        }
+    }
+}
+
+async fn execute(command: Command, setting: &Setting<'_>) -> Result<Ran, CliError> {
     match command {
-        Command::Copy(args) => Box::pin(transfer::copy(&args, global)).await,
-        Command::Sync(args) => Box::pin(transfer::sync(&args, global)).await,
-        Command::Migrate(args) => Box::pin(transfer::migrate(&args, global)).await,
+        Command::Copy(args) => Box::pin(transfer::copy(&args, setting)).await,
+        Command::Sync(args) => Box::pin(transfer::sync(&args, setting)).await,
+        Command::Migrate(args) => Box::pin(transfer::migrate(&args, setting)).await,
         _ => Err(CliError::plain("a job is copy, sync or migrate")),
     }
 }

@@ -23,16 +23,16 @@ use brigade_state::{Journal, RunEnd, RunStart};
 use jiff::Timestamp;
 
 use crate::args::{CheckArgs, Global, MigrateArgs, PlanArgs, PlanMode, SyncArgs, TransferArgs};
-use crate::config::Config;
 use crate::entries::Listed;
 use crate::error::CliError;
 use crate::events::EventFile;
 use crate::open::{Opened, Opener};
 use crate::progress::Progress;
 use crate::report_file::ReportFile;
+use crate::setting::Setting;
 use crate::state::RunState;
 use crate::summary::{FAILURES_SHOWN_MAX, Kept, summary};
-use crate::{entries, interrupt, job, places, say};
+use crate::{entries, job, places, say};
 
 /// A command that came to its end.
 pub struct Ran {
@@ -42,6 +42,8 @@ pub struct Ran {
     pub head: ReportHead,
     /// The directory of the job; none where nothing is left.
     pub directory: Option<PathBuf>,
+    /// Why the run stopped before its end, for people.
+    pub reason: Option<String>,
 }
 
 /// One command as it was given.
@@ -64,30 +66,30 @@ impl<'a> Order<'a> {
 }
 
 /// `copy`.
-pub async fn copy(args: &TransferArgs, global: &Global) -> Result<Ran, CliError> {
-    Box::pin(execute(Order::new("copy", args, Mode::Copy)?, global)).await
+pub async fn copy(args: &TransferArgs, setting: &Setting<'_>) -> Result<Ran, CliError> {
+    Box::pin(execute(Order::new("copy", args, Mode::Copy)?, setting)).await
 }
 
 /// `sync`.
-pub async fn sync(args: &SyncArgs, global: &Global) -> Result<Ran, CliError> {
+pub async fn sync(args: &SyncArgs, setting: &Setting<'_>) -> Result<Ran, CliError> {
     let mut order = Order::new("sync", &args.transfer, Mode::Sync)?;
     order.job = Job { delete_extra: args.delete, delete_excluded: args.delete_excluded, ..order.job };
-    Box::pin(execute(order, global)).await
+    Box::pin(execute(order, setting)).await
 }
 
 /// `migrate`.
-pub async fn migrate(args: &MigrateArgs, global: &Global) -> Result<Ran, CliError> {
+pub async fn migrate(args: &MigrateArgs, setting: &Setting<'_>) -> Result<Ran, CliError> {
     let mut order = Order::new("migrate", &args.transfer, Mode::Migrate)?;
     order.deletes = match (&args.plan_out, &args.approved) {
         (Some(path), _) => DeletePlan::Write(path.clone()),
         (None, Some(path)) => DeletePlan::Approved(path.clone()),
         (None, None) => DeletePlan::Now,
     };
-    Box::pin(execute(order, global)).await
+    Box::pin(execute(order, setting)).await
 }
 
 /// `plan`.
-pub async fn plan(args: &PlanArgs, global: &Global) -> Result<Ran, CliError> {
+pub async fn plan(args: &PlanArgs, setting: &Setting<'_>) -> Result<Ran, CliError> {
     let (mode, name) = match args.mode {
         PlanMode::Copy if args.delete => {
             return Err(CliError::plain("`copy` deletes nothing, so --delete contradicts it")
@@ -103,18 +105,18 @@ pub async fn plan(args: &PlanArgs, global: &Global) -> Result<Ran, CliError> {
     };
     let mut order = Order::new(name, &args.transfer, mode)?;
     order.job = Job { effect: Effect::Dry, delete_extra: args.delete, ..order.job };
-    Box::pin(execute(order, global)).await
+    Box::pin(execute(order, setting)).await
 }
 
 /// `check`.
-pub async fn check(args: &CheckArgs, global: &Global) -> Result<Ran, CliError> {
+pub async fn check(args: &CheckArgs, setting: &Setting<'_>) -> Result<Ran, CliError> {
     let mut order = Order::new("check", &args.transfer, Mode::Check)?;
     order.job = Job { effect: Effect::Real, content: args.content, one_way: args.one_way, ..order.job };
     order.against = args.against.as_deref();
     if order.against.is_some() {
         order.job.compare = CompareMode::Manifest;
     }
-    Box::pin(execute(order, global)).await
+    Box::pin(execute(order, setting)).await
 }
 
 /// What a run tells and writes.
@@ -125,10 +127,12 @@ struct Telling {
 }
 
 impl Telling {
-    fn new(args: &TransferArgs, job: &Job, global: &Global) -> Result<Self, CliError> {
+    fn new(args: &TransferArgs, job: &Job, setting: &Setting<'_>) -> Result<Self, CliError> {
+        let global = setting.global;
         let counters = Arc::new(Counters::default());
         let progress = Arc::new(Progress::new(global));
         let mut observers: Vec<Arc<dyn Observer>> = vec![counters.clone(), progress.clone()];
+        observers.extend(setting.observer());
         if let Some(path) = &args.output.events {
             let file = EventFile::create(path).map_err(|error| {
                 CliError::new(format!("cannot write the events {}", path.display()), error)
@@ -161,18 +165,18 @@ impl Observer for PlanLines {
     }
 }
 
-async fn execute(order: Order<'_>, global: &Global) -> Result<Ran, CliError> {
-    let (args, job) = (order.args, &order.job);
+async fn execute(order: Order<'_>, setting: &Setting<'_>) -> Result<Ran, CliError> {
+    let (args, job, global) = (order.args, &order.job, setting.global);
     entries::refuse_deletes(&args.entries, job)?;
-    let config = Config::load(global.config.as_deref())?;
+    let config = setting.config()?;
     let report_file = args.output.report.as_deref().map(ReportFile::create).transpose()?;
-    let telling = Telling::new(args, job, global)?;
+    let telling = Telling::new(args, job, setting)?;
     let mut opener = Opener::new(config, args.sides.requests.clone(), telling.observer.clone())?;
     let (source, target) = places::open_both(args, &mut opener).await?;
     refuse_two_providers(job, &source, &target)?;
     refuse_foreign_etags(job, &source, &target)?;
     let Listed { source, target, from } = entries::of_job(args, job, (source, target), &mut opener).await?;
-    let run_id = ulid::Ulid::new().to_string();
+    let run_id = setting.run();
     let start = RunStart {
         run: run_id.clone(),
         command: order.name.to_owned(),
@@ -197,7 +201,7 @@ async fn execute(order: Order<'_>, global: &Global) -> Result<Ran, CliError> {
         deletes: order.deletes.clone(),
         division: DivisionLimits::default(),
         cpu: CpuLane::Threads,
-        stop: interrupt::watch(interrupt::STOPPING),
+        stop: setting.stop(),
         now: order.now,
     };
     let finished = brigade_pipeline::run(run, ends(&source, &target, job)).await;
@@ -232,11 +236,13 @@ async fn execute(order: Order<'_>, global: &Global) -> Result<Ran, CliError> {
             Kept { manifest: manifest.as_ref().ok().and_then(Option::as_ref), plan: finished.plan.as_ref(), deletes: &order.deletes };
         let _ = write!(std::io::stdout().lock(), "{}", summary(&head, &extras, job, &kept, &failures, total));
     }
-    if let Some(reason) = &finished.reason {
-        eprintln!("{}", CliError::fatal(reason, &source.shown, &target.shown));
+    let reason = finished.reason.as_ref().map(|reason| CliError::fatal(reason, &source.shown, &target.shown));
+    if let Some(reason) = reason.as_ref().filter(|_| setting.is_of_person()) {
+        eprintln!("{reason}");
     }
     manifest?;
-    Ok(Ran { code: ExitCode::from(head.outcome.exit_code()), head, directory })
+    let reason = reason.map(|reason| reason.sentence());
+    Ok(Ran { code: ExitCode::from(head.outcome.exit_code()), head, directory, reason })
 }
 
 /// No provider copies to another one, and `--server-side always` allows no other way.

@@ -44,6 +44,16 @@ impl Class {
     /// All of them, in the order of their indices.
     pub const ALL: [Self; 4] = [Self::List, Self::Read, Self::Write, Self::Other];
 
+    /// In one word: for files and labels.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::List => "list",
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Other => "other",
+        }
+    }
+
     /// The class of an operation.
     pub fn of(operation: Operation) -> Self {
         match operation {
@@ -97,6 +107,16 @@ impl AtOnce {
     /// Most requests that ever run at once.
     pub fn most(self) -> usize {
         Climb::most(self)
+    }
+
+    /// The same, and never more than `most` at once, which is at least 1.
+    pub fn within(self, most: usize) -> Self {
+        match self {
+            own if own.most() <= most => own,
+            Self::Auto => Self::From { start: Climb::START.min(most), most },
+            Self::From { start, .. } => Self::From { start: start.min(most), most },
+            Self::Fixed(_) => Self::Fixed(most),
+        }
     }
 }
 
@@ -218,17 +238,24 @@ impl fmt::Display for ClassState {
 }
 
 fn in_words<S: serde::Serializer>(reason: &Reason, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(match reason {
-        Reason::Start => "start",
-        Reason::Given => "given",
-        Reason::Trying => "trying",
-        Reason::Climbing { .. } => "climbing",
-        Reason::Falling { .. } => "falling",
-        Reason::Enough => "enough",
-        Reason::Most => "most",
-        Reason::Throttled { .. } => "throttled",
-        Reason::Recovering => "recovering",
-    })
+    serializer.serialize_str(reason.word())
+}
+
+impl Reason {
+    /// In one word, without numbers: for files and labels.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Given => "given",
+            Self::Trying => "trying",
+            Self::Climbing { .. } => "climbing",
+            Self::Falling { .. } => "falling",
+            Self::Enough => "enough",
+            Self::Most => "most",
+            Self::Throttled { .. } => "throttled",
+            Self::Recovering => "recovering",
+        }
+    }
 }
 
 /// How often news is told at most: often enough for somebody who watches, too rarely to matter.

@@ -37,7 +37,7 @@ use crate::shard::{self, Listed};
 use crate::transfer::large::give_up;
 
 /// Builds the handle that deletes; it is called only with a clean run in hand.
-pub type Deleter = Box<dyn FnOnce(&CleanRun) -> Arc<dyn Delete> + Send>;
+pub type Deleter = Box<dyn FnOnce(&CleanRun) -> Arc<dyn Delete> + Send + Sync>;
 
 /// Both ends of a run.
 pub struct Ends {

@@ -40,6 +40,12 @@ pub enum StateError {
         /// Who holds it, as far as that is known: process, run and start.
         holder: String,
     },
+    /// Another `serve` has the same state directory.
+    #[error("another `brigade serve` has this state directory ({holder})")]
+    Served {
+        /// Who holds it, as far as that is known: process and start.
+        holder: String,
+    },
     /// The journal has ended after an earlier error.
     #[error("the journal was closed by an earlier error")]
     Closed,

@@ -5,7 +5,7 @@
 
 mod baseline;
 mod fold;
-mod lock;
+pub(crate) mod lock;
 mod paths;
 mod settle;
 pub mod survey;
@@ -277,7 +277,7 @@ fn settler(paths: &Paths, places: &JobPlaces, run: &RunStart) -> Result<Settler,
 fn take(paths: &Paths, places: &JobPlaces, run: &RunStart) -> Result<Lock, StateError> {
     let directory = paths.directory();
     std::fs::create_dir_all(directory).map_err(|error| StateError::io(directory, error))?;
-    let lock = Lock::take(&paths.lock(), run)?;
+    let lock = Lock::take(&paths.lock(), &format!("run {}, since {}", run.run, run.started))?;
     if !paths.job().exists() {
         disk::replace(&paths.job(), &serde_json::to_vec(places).expect("places have no keys but strings"))?;
     }

@@ -6,6 +6,7 @@ pub mod history;
 pub mod job;
 pub mod journal;
 pub mod ledger;
+pub mod service;
 pub mod sqlite;
 
 pub use error::StateError;

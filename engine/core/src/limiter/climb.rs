@@ -10,9 +10,6 @@ use std::time::Duration;
 use super::bucket::seconds;
 use super::{AtOnce, Reason, real};
 
-/// Requests at once where nobody said otherwise, before anything is known: enough for a thousand requests a second at 30 ms.
-const START: usize = 32;
-
 /// What the first answer to a small request decides in its stead: enough for so many requests a second at that latency, but not more
 /// than so many. From 32 on it would take a run of ten thousand objects half its time to find out that the other end is far away.
 const SEEDED_PER_SECOND: f64 = 2_500.0;
@@ -145,9 +142,12 @@ struct Window {
 }
 
 impl Climb {
+    /// Requests at once where nobody said otherwise, before anything is known: enough for a thousand requests a second at 30 ms.
+    pub(super) const START: usize = 32;
+
     pub(super) fn new(at_once: AtOnce) -> Self {
         let (level, most, fixed, reason) = match at_once {
-            AtOnce::Auto => (START, MOST, false, Reason::Start),
+            AtOnce::Auto => (Self::START, MOST, false, Reason::Start),
             AtOnce::From { start, most } => (start.clamp(1, most.max(1)), most.max(1), false, Reason::Start),
             AtOnce::Fixed(limit) => (limit.max(1), limit.max(1), true, Reason::Given),
         };

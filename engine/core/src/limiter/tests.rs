@@ -216,3 +216,14 @@ fn news_is_told_once_a_second_and_says_why() {
     let news = end(End::Good(1), 2_300).expect("it is news");
     assert!(news.ends_with(" a second (recovering after a throttle)"), "{news}");
 }
+
+#[test]
+fn a_share_is_never_more_than_what_was_given_and_never_more_than_the_share() {
+    for given in [AtOnce::Auto, AtOnce::From { start: 8, most: 64 }, AtOnce::Fixed(20)] {
+        for most in [1, 8, 20, 64, 100_000] {
+            let share = given.within(most);
+            assert_eq!(share.most(), given.most().min(most), "{given:?} within {most}");
+            assert_eq!(share == given, given.most() <= most, "what fits is left as it is");
+        }
+    }
+}

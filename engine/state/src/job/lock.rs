@@ -1,4 +1,4 @@
-//! The lock of a job: one run at a time, and a dead process holds nothing.
+//! A lock on a file: one run of a job at a time, one `serve` of a state directory, and a dead process holds nothing.
 //!
 //! It is a lock of the operating system on an open file, so it ends with the process, however that ends. The text in the file is
 //! only for the message that a second run gives.
@@ -9,7 +9,6 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::StateError;
-use crate::sqlite::RunStart;
 
 /// How much of a holder's text is shown, in bytes.
 const HOLDER_BYTES_MAX: u64 = 256;
@@ -22,13 +21,14 @@ const LOOK_TIME: Duration = Duration::from_millis(5);
 
 /// A held lock; it is given back when this is dropped.
 #[derive(Debug)]
-pub(super) struct Lock {
+pub(crate) struct Lock {
     _file: File,
 }
 
 impl Lock {
-    /// Takes the lock at once, or says who has it.
-    pub(super) fn take(path: &Path, run: &RunStart) -> Result<Self, StateError> {
+    /// Takes the lock at once, or says who has it: as [`StateError::Busy`] with what the holder wrote. `own` says who takes it, after the
+    /// number of the process.
+    pub(crate) fn take(path: &Path, own: &str) -> Result<Self, StateError> {
         let io = |error| StateError::io(path, error);
         let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(io)?;
         match try_lock(&file) {
@@ -36,7 +36,7 @@ impl Lock {
             Err(TryLockError::WouldBlock) => return Err(StateError::Busy { holder: holder(&mut file) }),
             Err(TryLockError::Error(error)) => return Err(io(error)),
         }
-        let text = format!("process {}, run {}, since {}", std::process::id(), run.run, run.started);
+        let text = format!("process {}, {own}", std::process::id());
         file.set_len(0).and_then(|()| file.seek(SeekFrom::Start(0))).map_err(io)?;
         file.write_all(text.as_bytes()).map_err(io)?;
         Ok(Self { _file: file })
@@ -59,7 +59,7 @@ fn try_lock(file: &File) -> Result<(), TryLockError> {
 }
 
 /// Who holds the lock, without taking it for longer than a look.
-pub(super) fn holder_of(mut file: File) -> Option<String> {
+pub(crate) fn holder_of(mut file: File) -> Option<String> {
     match file.try_lock_shared() {
         Err(TryLockError::WouldBlock) => Some(holder(&mut file)),
         Ok(()) | Err(TryLockError::Error(_)) => None,

@@ -1,0 +1,170 @@
+//! `serve`: the configured jobs, each run as `run JOB` runs it, when the service says so.
+
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use brigade_core::report::RunOutcome;
+use brigade_service::{Ended, HttpOptions, Notifier, Order, Runner, ServeError, Service, Setup, Signal, SystemClock, Token};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+
+use crate::args::{Global, LogFormat, ProgressWhen, ServeArgs};
+use crate::commands::run::{Asked, Cap, Made, make};
+use crate::commands::transfer::Ran;
+use crate::config::Config;
+use crate::error::CliError;
+use crate::job::{MEMORY_BYTES_MIN, default_memory};
+use crate::say;
+use crate::setting::{Ordered, Setting};
+
+/// Signals that wait for the service: whoever sends more of them is no more in a hurry.
+const SIGNALS_PENDING_MAX: usize = 4;
+
+/// Runs the service until it is told to stop.
+pub async fn run(args: &ServeArgs, global: &Global) -> Result<ExitCode, CliError> {
+    let config = Config::load(global.config.as_deref())?;
+    let path = config.path()?.to_owned();
+    let state_dir = config.process_state_dir(args.state_dir.as_deref())?;
+    let jobs = config.file().jobs.len();
+    let again = path.clone();
+    let setup = Setup {
+        config: config.file().clone(),
+        load: Box::new(move || Config::load(Some(&again)).map(|config| config.file().clone()).map_err(|error| error.sentence())),
+        state_dir: state_dir.clone(),
+        clock: Arc::new(SystemClock),
+        runner: Arc::new(Commands { path, state_dir: state_dir.clone(), global: quiet(global) }),
+        notifier: notifier(),
+        http: http_options(args, &config)?,
+    };
+    let signals = signals()?;
+    let service = Service::open(setup).await.map_err(cannot_serve)?;
+    let address = service.address().map_err(|error| CliError::new("cannot tell where it listens", error))?;
+    say!("brigade serves {jobs} jobs; http://{address}/api/jobs shows them, http://{address}/metrics is for Prometheus");
+    service.run(signals).await;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn http_options(args: &ServeArgs, config: &Config) -> Result<HttpOptions, CliError> {
+    let serve = &config.file().serve;
+    let token = match &serve.token {
+        None => None,
+        Some(secret) => {
+            let text = secret.resolve(|name| std::env::var(name).ok()).map_err(|error| {
+                CliError::new("the `token` of [serve] is not known", error).hint("set the variable where `brigade serve` is started")
+            })?;
+            Some(Token::new(&text).map_err(|error| {
+                CliError::new("the `token` of [serve] cannot be used", error).hint("make one with `openssl rand -hex 32`")
+            })?)
+        }
+    };
+    Ok(HttpOptions { listen: args.listen.unwrap_or(serve.listen), token })
+}
+
+fn cannot_serve(error: ServeError) -> CliError {
+    let what = match std::error::Error::source(&error) {
+        Some(cause) => CliError::new(error.to_string(), cause),
+        None => CliError::plain(error.to_string()),
+    };
+    match error {
+        ServeError::State(_) => what.hint("stop it, or name another directory with --state-dir"),
+        ServeError::Open(_) => what.hint("add token = \"${BRIGADE_TOKEN}\" to [serve], or listen on 127.0.0.1"),
+        ServeError::Listen { .. } => what.hint("name another address with --listen; port 0 picks a free one"),
+    }
+}
+
+/// Whoever started the process may want to hear how it is, as `$NOTIFY_SOCKET` and `$WATCHDOG_USEC` say.
+fn notifier() -> Notifier {
+    let Some(socket) = std::env::var_os("NOTIFY_SOCKET").filter(|socket| !socket.as_bytes().is_empty()) else {
+        return Notifier::default();
+    };
+    let is_own = std::env::var("WATCHDOG_PID").map_or(true, |pid| pid == std::process::id().to_string());
+    let micros = std::env::var("WATCHDOG_USEC").ok().filter(|_| is_own).and_then(|micros| micros.parse().ok());
+    let watchdog = micros.filter(|micros| *micros > 0).map(Duration::from_micros);
+    Notifier::to(Path::new(&socket), watchdog).unwrap_or_else(|error| {
+        tracing::warn!("the service manager cannot be told anything: {error}");
+        Notifier::default()
+    })
+}
+
+/// SIGTERM and Ctrl-C stop the service, SIGHUP has the configuration read again.
+fn signals() -> Result<mpsc::Receiver<Signal>, CliError> {
+    let watch = |kind| signal(kind).map_err(|error| CliError::new("signals cannot be watched", error));
+    let (mut terminate, mut interrupt, mut hangup) =
+        (watch(SignalKind::terminate())?, watch(SignalKind::interrupt())?, watch(SignalKind::hangup())?);
+    let (sender, receiver) = mpsc::channel(SIGNALS_PENDING_MAX);
+    tokio::spawn(async move {
+        loop {
+            let signal = tokio::select! {
+                _ = terminate.recv() => Signal::Stop,
+                _ = interrupt.recv() => Signal::Stop,
+                _ = hangup.recv() => Signal::Reload,
+            };
+            if sender.send(signal).await.is_err() {
+                return;
+            }
+        }
+    });
+    Ok(receiver)
+}
+
+/// Options of every command, for one that nobody reads.
+fn quiet(global: &Global) -> Global {
+    let log_format = match global.log_format {
+        LogFormat::Text => LogFormat::Text,
+        LogFormat::Json => LogFormat::Json,
+    };
+    Global { verbose: global.verbose, quiet: true, progress: ProgressWhen::Never, log_format, json: false, config: global.config.clone() }
+}
+
+/// Runs jobs as commands.
+struct Commands {
+    path: PathBuf,
+    state_dir: PathBuf,
+    global: Global,
+}
+
+#[async_trait]
+impl Runner for Commands {
+    async fn run(&self, order: Order) -> Ended {
+        match Box::pin(self.make(order)).await.and_then(|made| made.result) {
+            Ok(ran) => Ended { outcome: ran.head.outcome, message: why(&ran) },
+            Err(error) => Ended { outcome: RunOutcome::Failed, message: Some(error.sentence()) },
+        }
+    }
+}
+
+impl Commands {
+    async fn make(&self, order: Order) -> Result<Made, CliError> {
+        let cap = share(&order.config);
+        let config = Config::of((*order.config).clone(), self.path.clone());
+        let state = order.config.state_dir(config.job(&order.job)?, &self.state_dir);
+        let asked = Asked { name: &order.job, state: &state, words: Vec::new(), cap };
+        let ordered = Ordered { config: config.clone(), run: order.run, stop: order.stop, observer: order.observer };
+        make(&config, &asked, &Setting { global: &self.global, ordered: Some(ordered) }).await
+    }
+}
+
+/// What one of the runs that may be under way at once gets of what they use together: an equal share, which is its own however many of
+/// the others run, so that no run has to give back what it has begun to use.
+fn share(config: &brigade_config::Config) -> Cap {
+    let serve = &config.serve;
+    let memory = serve.memory_bytes.unwrap_or_else(default_memory) / serve.jobs_at_once.max(1);
+    let concurrency = serve.concurrency.map(|all| usize::try_from((all / serve.jobs_at_once.max(1)).max(1)).unwrap_or(usize::MAX));
+    Cap { memory_bytes: Some(memory.max(MEMORY_BYTES_MIN)), concurrency }
+}
+
+/// Why a run did not end as promised.
+fn why(ran: &Ran) -> Option<String> {
+    let objects = &ran.head.totals.objects;
+    match ran.head.outcome {
+        RunOutcome::Done => None,
+        RunOutcome::Partial => {
+            Some(format!("{} objects failed and {} were skipped: the report of the run names each", objects.failed, objects.skipped))
+        }
+        RunOutcome::Refused | RunOutcome::Failed | RunOutcome::Interrupted => ran.reason.clone(),
+    }
+}

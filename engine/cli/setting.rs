@@ -1,0 +1,69 @@
+//! What a command runs in: at a terminal, or inside of `serve`.
+//!
+//! A person's command reads the configuration, listens to signals and prints what came out. Inside of `serve` the configuration was read
+//! before, signals are for the whole process, and what came out goes to whoever ordered the run.
+
+use std::sync::Arc;
+
+use brigade_core::event::Observer;
+use tokio_util::sync::CancellationToken;
+
+use crate::args::Global;
+use crate::config::Config;
+use crate::error::CliError;
+use crate::interrupt;
+
+/// The setting of one command.
+pub struct Setting<'a> {
+    /// Options of every command.
+    pub global: &'a Global,
+    /// The order; none where a person gave the command.
+    pub ordered: Option<Ordered>,
+}
+
+/// A run that `serve` ordered.
+pub struct Ordered {
+    /// The configuration that counts for it.
+    pub config: Config,
+    /// The ULID that it bears.
+    pub run: String,
+    /// Ends it.
+    pub stop: CancellationToken,
+    /// Takes what happens.
+    pub observer: Arc<dyn Observer>,
+}
+
+impl<'a> Setting<'a> {
+    /// A person's command.
+    pub fn of_person(global: &'a Global) -> Self {
+        Self { global, ordered: None }
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> Result<Config, CliError> {
+        match &self.ordered {
+            Some(ordered) => Ok(ordered.config.clone()),
+            None => Config::load(self.global.config.as_deref()),
+        }
+    }
+
+    /// The ULID of the run.
+    pub fn run(&self) -> String {
+        self.ordered.as_ref().map_or_else(|| ulid::Ulid::new().to_string(), |ordered| ordered.run.clone())
+    }
+
+    /// What ends the run. A person's first signal does; from here on the process listens to signals.
+    pub fn stop(&self) -> CancellationToken {
+        self.ordered.as_ref().map_or_else(|| interrupt::watch(interrupt::STOPPING), |ordered| ordered.stop.clone())
+    }
+
+    /// Who else wants to know what happens.
+    pub fn observer(&self) -> Option<Arc<dyn Observer>> {
+        self.ordered.as_ref().map(|ordered| ordered.observer.clone())
+    }
+
+    /// Whether somebody reads what is printed.
+    pub fn is_of_person(&self) -> bool {
+        self.ordered.is_none()
+    }
+}

@@ -1,0 +1,66 @@
+//! Limits of the service, each with its reason.
+
+use std::time::Duration;
+
+/// How long the loop sleeps at most: a clock that is put forward is noticed after this.
+pub(crate) const LOOK_EVERY: Duration = Duration::from_secs(10);
+
+/// How often the memory is written where nothing happens: how far a clock that was put back meanwhile is misjudged after a kill.
+pub(crate) const REMEMBER_EVERY: Duration = Duration::from_secs(60);
+
+/// How long runs are waited for after they were asked to stop. Kubernetes kills after 30 s unless it is told otherwise.
+pub(crate) const STOP_TIME: Duration = Duration::from_secs(25);
+
+/// After so long without a turn of the loop the process counts as hung: several looks.
+pub(crate) const STALE_AFTER: Duration = Duration::from_secs(60);
+
+/// Requests of people that wait for the loop.
+pub(crate) const COMMANDS_PENDING_MAX: usize = 16;
+
+/// Events that are kept: a day of fifty hourly jobs that start and end would be 2,400; who needs those reads the history.
+pub(crate) const EVENTS_KEPT_MAX: usize = 512;
+
+/// Messages that a reader of events may be behind: all that are kept, and a minute of progress.
+pub(crate) const EVENTS_PENDING_MAX: usize = EVENTS_KEPT_MAX + 64;
+
+/// Readers of events at once.
+pub(crate) const EVENT_READERS_MAX: usize = 16;
+
+/// Longest message of an event, in bytes: an error with its cause, not a page.
+pub(crate) const MESSAGE_BYTES_MAX: usize = 1_024;
+
+/// How often progress is told to readers of events.
+pub(crate) const PROGRESS_EVERY: Duration = Duration::from_secs(1);
+
+/// How often readers of events hear something even where nothing happens: proxies cut a connection that is silent for a minute.
+pub(crate) const HEARTBEAT_EVERY: Duration = Duration::from_secs(15);
+
+/// Failures of a run under way that can be looked at; the report has all.
+pub(crate) const FAILURES_SHOWN_MAX: usize = 100;
+
+/// Connections at once: a scraper, probes and a few people with a page open.
+pub(crate) const CONNECTIONS_MAX: usize = 64;
+
+/// How long the head of a request may take.
+pub(crate) const HEAD_TIME: Duration = Duration::from_secs(10);
+
+/// How long a connection lasts. Readers of events come back and go on after the last one that they have seen.
+pub(crate) const CONNECTION_TIME: Duration = Duration::from_secs(300);
+
+/// How long the answers under way may take after the stop: a reader of events never ends by itself.
+pub(crate) const FAREWELL_TIME: Duration = Duration::from_secs(1);
+
+/// Bytes of the head of a request: the least that the HTTP library takes.
+pub(crate) const HEAD_BYTES_MAX: usize = 8 * 1024;
+
+/// Headers of a request: what a browser behind two proxies sends, twice.
+pub(crate) const HEADERS_MAX: usize = 64;
+
+/// How long somebody waits until the loop has taken notice of what they asked for.
+pub(crate) const COMMAND_TIME: Duration = Duration::from_secs(5);
+
+/// Runs that the page of a job shows.
+pub(crate) const RUNS_SHOWN_MAX: usize = 50;
+
+/// Bytes of a kept report that are sent: 20,000 failures. A larger one is read with `brigade report`.
+pub(crate) const REPORT_BYTES_MAX: u64 = 8 * 1024 * 1024;
