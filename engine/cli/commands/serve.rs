@@ -12,7 +12,7 @@ use brigade_service::{Ended, HttpOptions, Notifier, Order, Runner, ServeError, S
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
-use crate::args::{Global, LogFormat, ProgressWhen, ServeArgs};
+use crate::args::{Global, ProgressWhen, ServeArgs};
 use crate::commands::run::{Asked, Cap, Made, make};
 use crate::commands::transfer::Ran;
 use crate::config::Config;
@@ -113,11 +113,14 @@ fn signals() -> Result<mpsc::Receiver<Signal>, CliError> {
 
 /// Options of every command, for one that nobody reads.
 fn quiet(global: &Global) -> Global {
-    let log_format = match global.log_format {
-        LogFormat::Text => LogFormat::Text,
-        LogFormat::Json => LogFormat::Json,
-    };
-    Global { verbose: global.verbose, quiet: true, progress: ProgressWhen::Never, log_format, json: false, config: global.config.clone() }
+    Global {
+        verbose: global.verbose,
+        quiet: true,
+        progress: ProgressWhen::Never,
+        log_format: global.log_format,
+        json: false,
+        config: global.config.clone(),
+    }
 }
 
 /// Runs jobs as commands.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use brigade_core::schedule::{Cron, JobPlan, Period, Schedule, Timing};
+use brigade_core::schedule::{Cron, Group, JobPlan, Period, Schedule, Timing};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
@@ -76,9 +76,16 @@ impl Config {
     pub fn plans(&self) -> BTreeMap<String, JobPlan> {
         let plan = |(name, job): (&String, &Job)| {
             let timing = self.timing(name);
-            (name.clone(), JobPlan { timing, after: job.after.clone(), priority: self.priority(job) })
+            (name.clone(), JobPlan { timing, after: job.after.clone(), priority: self.priority(job), group: self.group(job) })
         };
         self.jobs.iter().map(plan).collect()
+    }
+
+    /// The jobs of a tenant with limits: what they may use together is what one of them is given, unless it says how many run at once.
+    fn group(&self, job: &Job) -> Option<Group> {
+        let name = job.tenant.as_ref()?;
+        let at_once_max = self.tenants.get(name)?.limits.at_once()?;
+        Some(Group { name: name.clone(), at_once_max: usize::try_from(at_once_max).unwrap_or(usize::MAX) })
     }
 
     /// When a job is due by itself.

@@ -80,6 +80,12 @@ impl Tenant {
 }
 
 impl TenantLimits {
+    /// How many jobs of the tenant run at once: one where it has other limits and does not say, so that no two of them are given the
+    /// whole of a limit; none where it has no limit at all.
+    pub fn at_once(&self) -> Option<u64> {
+        self.jobs_at_once.or_else(|| (!self.options.is_empty()).then_some(1))
+    }
+
     fn read(section: &Section<'_>) -> Self {
         Self {
             memory_bytes: section.text("memory").and_then(|text| parse_size(text).ok()),

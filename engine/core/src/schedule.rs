@@ -25,7 +25,7 @@ use jiff::tz::{AmbiguousOffset, TimeZone};
 use jiff::{SignedDuration, Timestamp};
 
 pub use cron::{BadCron, Cron};
-pub use scheduler::{Because, Ending, JobMemory, JobPlan, JobView, Memory, Priority, Scheduler, Start, Step, Waiting};
+pub use scheduler::{Because, Ending, Group, JobMemory, JobPlan, JobView, Memory, Priority, Scheduler, Start, Step, Waiting};
 pub use timing::Timing;
 
 use crate::limits::{EVERY_MAX, EVERY_MIN, FOLD_MAX};

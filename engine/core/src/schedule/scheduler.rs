@@ -8,7 +8,7 @@
 //! - A job never runs twice at once. What comes due meanwhile, or while it is paused or the process is down, is caught up with *once*.
 //! - A job `after` others starts when each of them has ended clean and none of them runs or came due before it. Without a schedule of
 //!   its own it comes due whenever all of them have ended clean since its last start.
-//! - At most so many jobs run at once. Among those that wait the highest priority starts first, then the one that waits longest; every
+//! - At most so many jobs run at once, and of a group at most so many of its own; who waits for its group holds up nobody else. Among those that wait the highest priority starts first, then the one that waits longest; every
 //!   hour of waiting counts as one priority, so nothing starves.
 //! - *Run now* starts a job at the next chance, also when it is paused, and uses up what is due. It does not step over `after`.
 //! - A run that the process did not see the end of is begun again at once: it resumes.
@@ -34,6 +34,17 @@ pub struct JobPlan {
     pub after: Vec<String>,
     /// Who starts first.
     pub priority: Priority,
+    /// With which others it shares places.
+    pub group: Option<Group>,
+}
+
+/// Jobs of which only so many run at once, beside what holds for all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// Jobs with the same name are of one group.
+    pub name: String,
+    /// How many of them.
+    pub at_once_max: usize,
 }
 
 /// Who starts first, and whose share of what is limited is larger.
@@ -236,9 +247,16 @@ impl Scheduler {
 
     /// Who starts next, if anybody can.
     fn first_in_line(&self, now: Timestamp) -> Option<String> {
-        let can = |(_, job): &(&String, &JobState)| job.is_waiting() && self.waits_for(job) == Waiting::Place;
+        let can = |(_, job): &(&String, &JobState)| job.is_waiting() && self.waits_for(job) == Waiting::Place && self.has_place(job);
         let first = self.jobs.iter().filter(can).min_by_key(|(name, job)| job.rank(now, name.as_str()));
         first.map(|(name, _)| name.clone())
+    }
+
+    /// Whether the group of a job has a place left.
+    fn has_place(&self, job: &JobState) -> bool {
+        let Some(group) = &job.plan.group else { return true };
+        let is_of_group = |other: &&JobState| other.plan.group.as_ref().is_some_and(|own| own.name == group.name);
+        self.jobs.values().filter(|other| other.is_running()).filter(is_of_group).count() < group.at_once_max
     }
 
     /// What keeps a job that is due from starting.

@@ -55,6 +55,25 @@ async fn as_many_run_at_once_as_may_and_the_important_ones_first() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn jobs_of_a_tenant_with_limits_run_one_after_the_other_and_hold_up_nobody() {
+    let tenant = "[stores.s]\nkind = \"s3\"\nprofile = \"x\"\n[tenants.team]\nstores = [\"s\"]\nroots = [\"s:data\"]\n\
+                  [tenants.team.limits]\nbandwidth = \"1M\"\n";
+    let own = |name: &str| {
+        let places = format!("source = \"s:data/from/{name}\"\ntarget = \"s:data/to/{name}\"");
+        format!("[jobs.{name}]\n{places}\ntenant = \"team\"\nevery = \"6h\"\n")
+    };
+    let stage = Stage::new(&[tenant.to_owned(), own("a"), own("b"), job("z", "every = \"6h\"")].concat());
+    for job in ["a", "b", "z"] {
+        stage.runner.takes(job, MINUTE * 10);
+    }
+    let running = stage.start().await;
+    running.pass(HOUR * 7).await;
+    assert_eq!(stage.runner.order(), ["a", "z", "b"]);
+    assert_eq!((stage.runner.starts("b"), stage.runner.most_at_once()), (vec![HOUR * 6 + MINUTE * 10], 2));
+    running.end().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_chain_goes_on_only_behind_a_clean_run() {
     let stage = Stage::new(&[job("first", "every = \"1h\""), job("second", "after = [\"first\"]")].concat());
     stage.runner.ends("first", RunOutcome::Partial);

@@ -11,11 +11,11 @@ use crate::schedule::{Because, Ending, JobPlan, Memory, Priority, Scheduler, Sta
 
 fn daily(job: &str, expression: &str, after: &[&str]) -> (String, JobPlan) {
     let timing = Timing::new(cron(expression, &zone("UTC")), job, Duration::ZERO);
-    (job.to_owned(), JobPlan { timing: Some(timing), after: names(after), priority: Priority::Normal })
+    (job.to_owned(), JobPlan { timing: Some(timing), after: names(after), priority: Priority::Normal, group: None })
 }
 
 fn following(job: &str, after: &[&str]) -> (String, JobPlan) {
-    (job.to_owned(), JobPlan { timing: None, after: names(after), priority: Priority::Normal })
+    (job.to_owned(), JobPlan { timing: None, after: names(after), priority: Priority::Normal, group: None })
 }
 
 fn names(names: &[&str]) -> Vec<String> {

@@ -98,7 +98,7 @@ impl Model {
 }
 
 fn plans(timing: &Timing) -> BTreeMap<String, JobPlan> {
-    let plan = JobPlan { timing: Some(timing.clone()), after: Vec::new(), priority: Priority::Normal };
+    let plan = JobPlan { timing: Some(timing.clone()), after: Vec::new(), priority: Priority::Normal, group: None };
     BTreeMap::from([("job".to_owned(), plan)])
 }
 
