@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use brigade_config::Job;
+use brigade_config::{Job, TenantLimits};
 use brigade_core::recovery::{Ahead, Level, Standing, Swept, standing};
 use brigade_core::report::RunOutcome;
 use brigade_state::ledger::{Ended, Ledger};
@@ -14,6 +14,7 @@ use crate::args::{Cli, Command, Global, MigrateArgs, RunArgs, SyncArgs, Transfer
 use crate::commands::transfer::{self, Ran};
 use crate::config::Config;
 use crate::error::CliError;
+use crate::job::MEMORY_BYTES_MIN;
 use crate::setting::Setting;
 
 /// Exit code of a breached recovery point.
@@ -59,12 +60,14 @@ pub struct Asked<'a> {
 }
 
 /// What a run may use at most, whatever its options say: its share of what several runs use together.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Cap {
     /// Object bytes in memory.
     pub memory_bytes: Option<u64>,
     /// Requests at once at each endpoint.
     pub concurrency: Option<usize>,
+    /// The limits of the tenant, and how many of its runs have them together.
+    pub of_tenant: Option<(TenantLimits, u64)>,
 }
 
 /// A run that was made, and what is known of the age of the copy after it.
@@ -140,13 +143,33 @@ fn command(config: &Config, asked: &Asked<'_>) -> Result<Command, CliError> {
 }
 
 impl Cap {
-    fn hold(self, args: &mut TransferArgs) {
+    fn hold(&self, args: &mut TransferArgs) {
+        self.divide(args);
         if let Some(most) = self.memory_bytes {
             args.tuning.memory = Some(args.tuning.memory.unwrap_or(most).min(most));
             args.tuning.part_size = args.tuning.part_size.map(|part| part.min(most));
         }
         if let Some(most) = self.concurrency {
             args.sides.requests.concurrency = args.sides.requests.concurrency.within(most);
+        }
+    }
+
+    /// What several runs of a tenant use together was given to each of them whole.
+    fn divide(&self, args: &mut TransferArgs) {
+        let Some((limits, parts)) = self.of_tenant.as_ref().filter(|(_, parts)| *parts > 1) else { return };
+        let requests = &mut args.sides.requests;
+        if let Some(most) = limits.memory_bytes {
+            args.tuning.memory = Some((most / parts).max(MEMORY_BYTES_MIN).min(args.tuning.memory.unwrap_or(most)));
+        }
+        if let Some(most) = limits.concurrency {
+            requests.concurrency = requests.concurrency.within(usize::try_from((most / parts).max(1)).unwrap_or(usize::MAX));
+        }
+        if limits.bandwidth.is_some() {
+            requests.bandwidth = requests.bandwidth.as_ref().map(|own| own.part(*parts));
+        }
+        if limits.requests_per_second.is_some() {
+            let parts = f64::from(u32::try_from(*parts).unwrap_or(u32::MAX));
+            requests.requests_per_second = requests.requests_per_second.map(|own| own / parts);
         }
     }
 }

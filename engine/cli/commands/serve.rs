@@ -142,7 +142,7 @@ impl Runner for Commands {
 
 impl Commands {
     async fn make(&self, order: Order) -> Result<Made, CliError> {
-        let cap = share(&order.config);
+        let cap = share(&order.config, &order.job);
         let config = Config::of((*order.config).clone(), self.path.clone());
         let state = order.config.state_dir(config.job(&order.job)?, &self.state_dir);
         let asked = Asked { name: &order.job, state: &state, words: Vec::new(), cap };
@@ -153,11 +153,13 @@ impl Commands {
 
 /// What one of the runs that may be under way at once gets of what they use together: an equal share, which is its own however many of
 /// the others run, so that no run has to give back what it has begun to use.
-fn share(config: &brigade_config::Config) -> Cap {
+fn share(config: &brigade_config::Config, job: &str) -> Cap {
     let serve = &config.serve;
     let memory = serve.memory_bytes.unwrap_or_else(default_memory) / serve.jobs_at_once.max(1);
     let concurrency = serve.concurrency.map(|all| usize::try_from((all / serve.jobs_at_once.max(1)).max(1)).unwrap_or(usize::MAX));
-    Cap { memory_bytes: Some(memory.max(MEMORY_BYTES_MIN)), concurrency }
+    let tenant = config.jobs.get(job).and_then(|job| config.tenants.get(job.tenant.as_ref()?));
+    let of_tenant = tenant.and_then(|tenant| Some((tenant.limits.clone(), tenant.limits.at_once()?.min(serve.jobs_at_once))));
+    Cap { memory_bytes: Some(memory.max(MEMORY_BYTES_MIN)), concurrency, of_tenant }
 }
 
 /// Why a run did not end as promised.

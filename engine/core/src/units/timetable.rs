@@ -35,6 +35,12 @@ impl Timetable {
         Self(vec![Entry { from: 0, rate }])
     }
 
+    /// One of so many equal parts of every rate: at least a byte in a second, for no limit is what nothing means.
+    pub fn part(&self, of: u64) -> Self {
+        let part = |entry: &Entry| Entry { rate: entry.rate.map(|rate| (rate / of.max(1)).max(1)), ..*entry };
+        Self(self.0.iter().map(part).collect())
+    }
+
     /// A rate, or entries with a space between two. An entry without a day holds for every day.
     ///
     /// # Errors
@@ -137,6 +143,15 @@ mod tests {
             assert_eq!(at(&table, day, 18, 0), None);
         }
         assert_eq!(table.always(), None);
+    }
+
+    #[test]
+    fn equal_parts_are_together_never_more_than_the_whole_and_never_nothing() {
+        let table = Timetable::parse("08:00,10 12:00,10M 18:00,off").unwrap();
+        let part = table.part(3);
+        assert_eq!((at(&part, 1, 8, 0), at(&part, 1, 12, 0), at(&part, 1, 18, 0)), (Some(3413), Some((10 << 20) / 3), None));
+        assert_eq!(Timetable::constant(Some(1)).part(5), Timetable::constant(Some(1)), "no rate becomes none");
+        assert_eq!(table.part(0), table);
     }
 
     #[test]
