@@ -28,7 +28,7 @@ macro_rules! helps {
     };
 }
 
-helps! { copy sync migrate plan check ls run status history report init config cleanup doctor demo lab completions }
+helps! { copy sync migrate plan check ls run serve status history report init config cleanup doctor demo lab completions }
 
 #[test]
 fn brigade() {

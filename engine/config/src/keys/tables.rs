@@ -190,7 +190,11 @@ pub const LIMITS: Table = Table {
         key("concurrency", Form::Number(1, 10_000), "Requests at once at each endpoint"),
         key("bandwidth", Form::Bandwidth, "Body bytes in a second at each endpoint"),
         key("requests_per_second", Form::Positive, "Requests in a second at each endpoint"),
-        key("jobs_at_once", Form::Number(1, crate::limits::JOBS_AT_ONCE_MAX), "Jobs that run at once"),
+        key(
+            "jobs_at_once",
+            Form::Number(1, crate::limits::JOBS_AT_ONCE_MAX),
+            "Jobs that run at once; by default one where another limit is given, so that no two are given all of it",
+        ),
     ],
 };
 
@@ -211,8 +215,8 @@ pub const SERVE: Table = Table {
             "Where state is kept, an absolute path; by default `$BRIGADE_STATE_DIR`, else the user's state directory",
         ),
         key("jobs_at_once", Form::Number(1, crate::limits::JOBS_AT_ONCE_MAX), "Jobs that run at once; by default 4"),
-        key("memory", Form::Size, "Object bytes that all jobs together hold in memory"),
-        key("concurrency", Form::Number(1, 10_000), "Requests at once at each endpoint, of all jobs together"),
+        key("memory", Form::Size, "Object bytes that all jobs together hold in memory; each has an equal share"),
+        key("concurrency", Form::Number(1, 10_000), "Requests at once at each endpoint, of all jobs together; each has an equal share"),
     ],
 };
 
