@@ -32,7 +32,7 @@ use tracing::Instrument as _;
 use crate::board::{Board, Wall, outcome_word};
 use crate::clock::Clock;
 use crate::events::{EventKind, EventLog, News};
-use crate::limits::{FAREWELL_TIME, LOOK_EVERY, REMEMBER_EVERY, STOP_TIME};
+use crate::limits::{FAREWELL_TIME, LAST_WORD_TIME, LOOK_EVERY, REMEMBER_EVERY, STOP_TIME};
 use crate::live::Live;
 use crate::notify::Notifier;
 use crate::runner::{Ended, Order, Runner};
@@ -256,9 +256,10 @@ impl Daemon {
         let now = self.clock.now();
         match (self.load)() {
             Ok(config) => {
-                let is_fixed = config.serve.listen != self.config.serve.listen || config.serve.state_dir != self.config.serve.state_dir;
+                let (new, old) = (&config.serve, &self.config.serve);
+                let is_fixed = (new.listen, &new.token, &new.state_dir) != (old.listen, &old.token, &old.state_dir);
                 let message = if is_fixed {
-                    "the configuration is read again; `listen` and `state_dir` of [serve] count from the next start on"
+                    "the configuration is read again; `listen`, `token` and `state_dir` of [serve] count from the next start on"
                 } else {
                     "the configuration is read again"
                 };
@@ -304,7 +305,8 @@ impl Daemon {
         }
         // A run that does not even let itself be cut off is left to the end of the process.
         let _ = tokio::time::timeout(FAREWELL_TIME, self.runs.shutdown()).await;
-        self.remember().await;
+        // What matters most was written down when it happened; a disk that hangs does not hold up the end.
+        let _ = tokio::time::timeout(LAST_WORD_TIME, self.remember()).await;
         self.wall.events.close();
     }
 

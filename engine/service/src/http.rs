@@ -1,4 +1,4 @@
-//! The one HTTP server: probes, metrics, what is known as JSON, and a few wishes.
+//! The one HTTP server: the status page, probes, metrics, what is known as JSON, and a few wishes.
 //!
 //! It reads the board and never the loop's own state, so nothing that a stranger sends can hold up a run. Everything that comes in has a
 //! limit: connections, the head of a request, the time that both take. Bodies are not read at all, for no request needs one. A
@@ -8,6 +8,7 @@
 
 mod body;
 mod json;
+mod page;
 mod routes;
 mod token;
 

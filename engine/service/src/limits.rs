@@ -47,6 +47,9 @@ pub(crate) const HEAD_TIME: Duration = Duration::from_secs(10);
 /// How long a connection lasts. Readers of events come back and go on after the last one that they have seen.
 pub(crate) const CONNECTION_TIME: Duration = Duration::from_secs(300);
 
+/// How long the memory may take to be written at the end: what is left of 30 s, with what the runs and the server get.
+pub(crate) const LAST_WORD_TIME: Duration = Duration::from_secs(2);
+
 /// How long the answers under way may take after the stop: a reader of events never ends by itself.
 pub(crate) const FAREWELL_TIME: Duration = Duration::from_secs(1);
 

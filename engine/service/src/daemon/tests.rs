@@ -74,6 +74,27 @@ async fn jobs_of_a_tenant_with_limits_run_one_after_the_other_and_hold_up_nobody
 }
 
 #[tokio::test(start_paused = true)]
+async fn fifty_jobs_share_the_places_and_none_starves() {
+    let name = |number: u32| format!("job-{number}");
+    let priorities = ["low", "normal", "high"];
+    let jobs: String = (0..50)
+        .zip(priorities.into_iter().cycle())
+        .map(|(number, priority)| job(&name(number), &format!("every = \"1h\"\npriority = \"{priority}\"")))
+        .collect();
+    let stage = Stage::new(&format!("[serve]\njobs_at_once = 5\n{jobs}"));
+    for number in 0..50 {
+        stage.runner.takes(&name(number), MINUTE * 5);
+    }
+    let running = stage.start().await;
+    running.pass(HOUR * 5).await;
+    for number in 0..50 {
+        assert_eq!((stage.runner.starts(&name(number)).len() >= 3, stage.runner.at_once_max(&name(number))), (true, 1), "{number}");
+    }
+    assert_eq!(stage.runner.most_at_once(), 5);
+    running.end().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_chain_goes_on_only_behind_a_clean_run() {
     let stage = Stage::new(&[job("first", "every = \"1h\""), job("second", "after = [\"first\"]")].concat());
     stage.runner.ends("first", RunOutcome::Partial);

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::body::Answer;
-use super::{Site, json};
+use super::{Site, json, page};
 use crate::board::Unwell;
 use crate::daemon::{Command, Wish};
 use crate::limits::COMMAND_TIME;
@@ -48,26 +48,27 @@ pub(super) async fn answer(request: Request<Incoming>, site: &Site) -> Response<
 /// Whoever only looks.
 async fn look(request: &Request<Incoming>, site: &Site) -> Response<Answer> {
     let path = request.uri().path();
+    if let Some((kind, text)) = page::at(path) {
+        return whole(StatusCode::OK, kind, text);
+    }
     let board = site.wall.read();
     let now = site.clock.now();
-    match path {
-        "/healthz" => probe(board.health(Instant::now())),
-        "/readyz" => probe(board.readiness(Instant::now())),
-        "/metrics" => whole(StatusCode::OK, METRICS, metrics::render(&board, now)),
-        "/api/jobs" => value(&json::jobs(&board, now)),
-        "/api/events" => events(request, site),
-        _ => match parts(path).as_slice() {
-            ["api", "jobs", name] => match json::job(&site.wall, name, &site.state_dir, now).await {
-                Some(job) => value(&job),
-                None => not_found(),
-            },
-            ["api", "runs", run] => match json::run(&board, run, &site.state_dir).await {
-                Ok(Some(report)) => whole(StatusCode::OK, JSON, report),
-                Ok(None) => not_found(),
-                Err(error) => refusal(StatusCode::INTERNAL_SERVER_ERROR, &error),
-            },
-            _ => not_found(),
+    match parts(path).as_slice() {
+        ["healthz"] => probe(board.health(Instant::now())),
+        ["readyz"] => probe(board.readiness(Instant::now())),
+        ["metrics"] => whole(StatusCode::OK, METRICS, metrics::render(&board, now)),
+        ["api", "events"] => events(request, site),
+        ["api", "jobs"] => value(&json::jobs(&board, now)),
+        ["api", "jobs", name] => match json::job(&site.wall, name, &site.state_dir, now).await {
+            Some(job) => value(&job),
+            None => not_found(),
         },
+        ["api", "runs", run] => match json::run(&board, run, &site.state_dir).await {
+            Ok(Some(report)) => whole(StatusCode::OK, JSON, report),
+            Ok(None) => not_found(),
+            Err(error) => refusal(StatusCode::INTERNAL_SERVER_ERROR, &error),
+        },
+        _ => not_found(),
     }
 }
 
@@ -112,7 +113,7 @@ fn events(request: &Request<Incoming>, site: &Site) -> Response<Answer> {
 
 /// The parts of a path. Names of jobs and runs are plain letters, digits and signs, so nothing is decoded.
 fn parts(path: &str) -> Vec<&str> {
-    path.trim_start_matches('/').split('/').collect()
+    path.strip_prefix('/').unwrap_or(path).split('/').collect()
 }
 
 fn probe(state: Result<(), Unwell>) -> Response<Answer> {

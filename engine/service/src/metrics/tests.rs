@@ -210,14 +210,31 @@ fn the_reference_is_the_table() {
     assert!(page == reference(), "docs/METRICS.md is stale: BRIGADE_REGENERATE=1 cargo test -p brigade-service the_reference writes it");
 }
 
-/// What the rules in `config/` ask for is there.
-#[test]
-fn alert_rules_name_only_metrics_that_there_are() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config/prometheus/alerts.yml");
-    let rules = std::fs::read_to_string(path).expect("the rules are there");
+/// The names of metrics that a file of `config/` uses, all of which are in the table.
+fn used(file: &str) -> BTreeSet<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config").join(file);
+    let text = std::fs::read_to_string(path).expect("the file is there");
+    let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).filter(|word| word.starts_with("brigade_"));
+    let used: BTreeSet<String> = words.map(str::to_owned).collect();
     let names: BTreeSet<_> = TABLE.iter().map(|metric| metric.name).collect();
-    let words = rules.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).filter(|word| word.starts_with("brigade_"));
-    let used: BTreeSet<&str> = words.collect();
-    assert!(used.len() >= 5, "{used:?}");
-    assert!(used.iter().all(|name| names.contains(name)), "{used:?}");
+    assert!(used.iter().all(|name| names.contains(name.as_str())), "{file}: {used:?}");
+    used
+}
+
+#[test]
+fn rules_and_dashboard_ask_only_for_what_there_is() {
+    let (rules, dashboard) = (used("prometheus/alerts.yml"), used("grafana/dashboard.json"));
+    assert!(rules.contains("brigade_job_breached") && rules.contains("brigade_state_unwritable"), "{rules:?}");
+    assert!(dashboard.contains("brigade_job_lag_seconds") && dashboard.contains("brigade_job_limit_requests"), "{dashboard:?}");
+}
+
+#[test]
+fn the_dashboard_is_json_whose_panels_stand_apart() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config/grafana/dashboard.json");
+    let text = std::fs::read_to_string(path).expect("the file is there");
+    let dashboard: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let panels = dashboard["panels"].as_array().expect("panels");
+    let places: BTreeSet<_> = panels.iter().map(|panel| (panel["gridPos"]["x"].as_u64(), panel["gridPos"]["y"].as_u64())).collect();
+    let ids: BTreeSet<_> = panels.iter().map(|panel| panel["id"].as_u64()).collect();
+    assert!(panels.len() >= 8 && places.len() == panels.len() && ids.len() == panels.len());
 }

@@ -28,6 +28,10 @@ async fn probes_pages_and_unknown_paths_are_answered() {
     assert_eq!((jobs["jobs"][0]["level"].as_str(), jobs["jobs"][1]["level"].as_str()), (Some("breached"), None));
     let job = served.get("/api/jobs/b").await.json();
     assert_eq!((job["schema"].as_str(), job["target"].as_str()), (Some("brigade.job/1"), Some("gs://to/b")));
+    for (path, kind) in [("/", "text/html"), ("/page.css", "text/css"), ("/page.js", "text/javascript")] {
+        let answer = served.get(path).await;
+        assert!(answer.status == StatusCode::OK && answer.header("content-type").starts_with(kind) && !answer.text.is_empty(), "{path}");
+    }
     for path in ["/api/jobs/none", "/api/runs/none", "/api/runs/..%2F..", "/api/jobs/a/b", "/api", "/api/jobs/", "//", "/metrics/x"] {
         assert_eq!(served.get(path).await.status, StatusCode::NOT_FOUND, "{path}");
     }
@@ -38,7 +42,7 @@ async fn probes_pages_and_unknown_paths_are_answered() {
 #[tokio::test]
 async fn every_answer_tells_the_browser_to_trust_nothing() {
     let served = Served::start(JOBS, None).await;
-    for path in ["/healthz", "/metrics", "/api/jobs", "/api/none"] {
+    for path in ["/", "/page.js", "/healthz", "/metrics", "/api/jobs", "/api/none"] {
         let answer = served.get(path).await;
         let policy = answer.header("content-security-policy");
         assert!(policy.starts_with("default-src 'none';") && !policy.contains("unsafe") && !policy.contains('*'), "{path}: {policy}");
