@@ -92,7 +92,8 @@ impl Service {
         match (dialect, request.method) {
             (Dialect::Gcs, _) if request.path.starts_with("/upload/") => match request.param("uploadType").as_deref() {
                 Some("multipart") => related,
-                Some("resumable") if request.method == "POST" => document,
+                // A chunk may come by POST as well: only the request without an id begins an upload.
+                Some("resumable") if request.method == "POST" && !request.has("upload_id") => document,
                 _ => object,
             },
             (Dialect::Gcs, _) if request.path.starts_with("/storage/v1/") => document,

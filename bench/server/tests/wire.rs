@@ -235,6 +235,24 @@ async fn parts_sum_up_to_the_whole_and_a_wrong_sum_is_refused() {
 }
 
 #[tokio::test]
+async fn chunks_of_a_resumable_upload_are_digested_whichever_method_brings_them() {
+    let (mut s3, mut gcs) = connect(&["--bucket", "b=flat,objects=1,size=1MiB", "--bucket", "t"]).await;
+    let whole = s3.call("GET", "/b/0000000000", "x-amz-checksum-mode: ENABLED\r\n", b"").await;
+    let crc = whole.header("x-amz-checksum-crc32c").expect("a checksum");
+    let (size, middle) = (whole.body.len(), 256 << 10);
+    for method in ["PUT", "POST"] {
+        let begun = gcs.call("POST", &format!("/upload/storage/v1/b/t/o?uploadType=resumable&name={method}"), "", b"{}").await;
+        let location = begun.header("location").expect("where the chunks go");
+        let path = location.strip_prefix("http://").and_then(|rest| rest.find('/').map(|at| &rest[at..])).expect("a path").to_owned();
+        let first = format!("Content-Range: bytes 0-{}/*\r\n", middle - 1);
+        assert_eq!(gcs.call(method, &path, &first, &whole.body[..middle]).await.status, 308);
+        let last = format!("Content-Range: bytes {middle}-{}/{size}\r\n", size - 1);
+        let done = gcs.call(method, &path, &last, &whole.body[middle..]).await;
+        assert!(done.status == 200 && done.text().contains(&crc), "{method}: {}", done.text());
+    }
+}
+
+#[tokio::test]
 async fn bodies_come_in_every_framing_and_requests_may_be_sent_ahead() {
     let (mut s3, _) = connect(&["--bucket", "b"]).await;
     let aws =
