@@ -14,7 +14,10 @@ mod places;
 mod reference;
 mod refusals;
 mod report;
+mod serve;
 mod story;
 mod summaries;
 #[path = "../support/lab.rs"]
 mod support;
+#[path = "../support/wait.rs"]
+mod wait;

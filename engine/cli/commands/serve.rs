@@ -43,7 +43,8 @@ pub async fn run(args: &ServeArgs, global: &Global) -> Result<ExitCode, CliError
     let signals = signals()?;
     let service = Service::open(setup).await.map_err(cannot_serve)?;
     let address = service.address().map_err(|error| CliError::new("cannot tell where it listens", error))?;
-    say!("brigade serves {jobs} jobs; http://{address}/ shows them, http://{address}/metrics is for Prometheus");
+    let noun = if jobs == 1 { "job" } else { "jobs" };
+    say!("brigade serves {jobs} {noun}; http://{address}/ shows them, http://{address}/metrics is for Prometheus");
     service.run(signals).await;
     Ok(ExitCode::SUCCESS)
 }
