@@ -25,7 +25,7 @@ use tokio::time::Instant;
 
 use crate::engine::job;
 use crate::promises::{placed, sample, turn};
-use crate::scenario::{End, Form, Pair, Scenario, Wanted};
+use crate::scenario::{End, Form, Pair, Placed, Scenario, Wanted};
 use crate::stage::Stage;
 use crate::steps::Steps;
 
@@ -38,11 +38,24 @@ const FINDING_OUT: Duration = Duration::from_millis(1_000);
 /// Small objects.
 const OBJECTS: u64 = 10_000;
 
-/// How long a copy of all objects takes under this limit, as `brigade copy --concurrency` wires it.
+/// Bytes of a part: larger than a small object.
+const PART_BYTES: u64 = 1_024;
+
+/// How long a copy of all small objects takes under this limit, as `brigade copy --concurrency` wires it.
 fn copying_lasts(at_once: AtOnce) -> Duration {
-    let source = (0..OBJECTS).map(|number| placed(&format!("k/{number:06}"), 1, 16, Form::Checksum)).collect();
+    let small = (0..OBJECTS).map(|number| placed(&format!("k/{number:06}"), 1, 16, Form::Checksum));
+    copying(small.collect(), at_once)
+}
+
+/// The same for one object of so many parts.
+fn copying_parts_lasts(parts: u64) -> Duration {
+    copying(vec![placed("large", 1, parts * PART_BYTES, Form::Checksum)], AtOnce::Auto)
+}
+
+fn copying(source: Vec<Placed>, at_once: AtOnce) -> Duration {
+    let objects = u64::try_from(source.len()).expect("a number of objects");
     let base = sample(Pair::S3ToS3, vec![turn(Wanted::Copy)]);
-    let scenario = Scenario { source, target: Vec::new(), page_items_max: 1_000, memory_bytes: 256 << 20, part_bytes: 8 << 20, ..base };
+    let scenario = Scenario { source, target: Vec::new(), page_items_max: 1_000, memory_bytes: 256 << 20, part_bytes: PART_BYTES, ..base };
     let stage = Stage::new(&scenario);
     let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().expect("a runtime without sockets starts");
     runtime.block_on(async {
@@ -91,7 +104,7 @@ fn copying_lasts(at_once: AtOnce) -> Duration {
             ends,
         );
         let finished = Box::pin(finished).await;
-        assert_eq!((finished.outcome, finished.recorded.totals.objects.copied), (RunOutcome::Done, OBJECTS));
+        assert_eq!((finished.outcome, finished.recorded.totals.objects.copied), (RunOutcome::Done, objects));
         begun.elapsed()
     })
 }
@@ -111,4 +124,14 @@ fn a_limit_that_is_found_out_costs_little_more_than_one_that_is_known() {
     let took = copying_lasts(AtOnce::Auto);
     let known = copying_lasts(AtOnce::Fixed(AtOnce::Auto.most()));
     assert!(took < known + FINDING_OUT, "{took:?} where {known:?} are enough");
+}
+
+#[test]
+fn p08_parts_under_way_are_few_at_first_and_more_where_that_brings_more() {
+    let part = LATENCY * 2;
+    // What is the same for every object, such as probes, is left out.
+    let few = copying_parts_lasts(34) - copying_parts_lasts(2);
+    assert!(few >= part * 32 / 8, "{few:?}: more than eight parts were under way at once");
+    let many = copying_parts_lasts(2_000);
+    assert!(many < part * 2_000 / 10, "{many:?}: fewer than ten parts were under way at once");
 }

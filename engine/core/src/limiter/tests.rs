@@ -100,6 +100,30 @@ fn constant_latency_is_climbed_to_the_most_within_three_seconds() {
 }
 
 #[test]
+fn the_first_answer_says_how_many_a_distant_endpoint_needs() {
+    for (latency, begins) in [(ms(1), 32), (ms(20), 64), (ms(50), 128), (ms(400), 128)] {
+        let mut world = world(AtOnce::Auto).with(Class::Read, 1, Constant(latency));
+        world.run(1);
+        assert_eq!(level(&world, Class::Read), begins, "{latency:?}");
+    }
+}
+
+#[test]
+fn what_is_dear_begins_low_and_grows_only_where_that_brings_much() {
+    let at_once = AtOnce::From { start: 4, most: 128 };
+    let mut far = world(at_once).with(Class::Write, WORKERS, Constant(ms(50)));
+    far.run(1);
+    assert!(far.lanes[0].seconds[0].running_most < 128, "it does not begin at the most");
+    far.run(9);
+    assert_eq!(level(&far, Class::Write), 128, "each one more brings as much as the others");
+    // Five hands: doubling from four to eight brings a quarter more.
+    let mut near = world(at_once).with(Class::Write, WORKERS, Queueing::new(5, ms(10), ms(0)));
+    near.run(60);
+    let most = near.lanes[0].seconds.iter().map(|second| second.running_most).max();
+    assert!(most <= Some(8) && level(&near, Class::Write) <= 6, "{most:?} at once");
+}
+
+#[test]
 fn a_given_limit_is_used_whole_from_the_start_and_never_exceeded() {
     let mut world = world(AtOnce::Fixed(64)).with(Class::Read, WORKERS, Constant(ms(50)));
     world.run(10);

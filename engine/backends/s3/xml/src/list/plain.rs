@@ -278,6 +278,40 @@ mod tests {
         }
     }
 
+    /// What an object may hold, usual and odd.
+    const FIELDS: [&str; 14] = [
+        "<Key>a+b%2Fc</Key>",
+        "<Key>&amp;&lt;</Key>",
+        "<Size>12</Size>",
+        "<Size> 7 </Size>",
+        "<ETag>&quot;fba9dede5f27731c9771645a39863328&quot;</ETag>",
+        "<ETag>e-2</ETag>",
+        "<ETag></ETag>",
+        "<ETag> &quot; e &quot; </ETag>",
+        "<ETag>&quot; e&quot;</ETag>",
+        "<ETag>&quot;&quot;e&quot;&quot;</ETag>",
+        "<ETag>&quot;</ETag>",
+        "<LastModified>2026-10-12T17:50:30.000Z</LastModified>",
+        "<ChecksumAlgorithm>CRC32C</ChecksumAlgorithm>",
+        "<StorageClass>STANDARD</StorageClass> ",
+    ];
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4_000))]
+        #[test]
+        fn p03_objects_say_what_the_general_reader_reads_in_whatever_order_their_elements_come(
+            objects in proptest::collection::vec(proptest::collection::vec(0..FIELDS.len(), 0..6), 1..5),
+        ) {
+            let object = |fields: &Vec<usize>| {
+                let fields: String = fields.iter().map(|field| FIELDS[*field]).collect();
+                format!("<Contents><Key>k</Key><Size>1</Size>{fields}</Contents>")
+            };
+            let objects: String = objects.iter().map(object).collect();
+            let page = format!("<ListBucketResult><EncodingType>url</EncodingType>{objects}</ListBucketResult>");
+            prop_assert_eq!(parse(page.as_bytes()), parse_any(page.as_bytes()).ok(), "{}", page);
+        }
+    }
+
     #[test]
     fn the_page_of_s3_itself_is_plain() {
         let object = "<Contents><Key>p/a+b</Key><LastModified>2026-10-12T17:50:30.000Z</LastModified><ETag>&quot;e-2&quot;</ETag>\
