@@ -183,17 +183,19 @@ impl Decided<'_> {
     /// Takes the outcome of a key that both sides have alike.
     async fn keep(&mut self, outcome: Outcome) {
         self.held.push(outcome);
-        if self.held.len() >= OUTCOMES_HELD_MAX {
-            self.record().await;
-        }
+        self.record_many().await;
     }
 
     async fn take(&mut self, action: Action) -> Result<(), Gone> {
         self.outlet.lanes.take(action, &mut self.held).await?;
+        self.record_many().await;
+        Ok(())
+    }
+
+    async fn record_many(&mut self) {
         if self.held.len() >= OUTCOMES_HELD_MAX {
             self.record().await;
         }
-        Ok(())
     }
 
     async fn record(&mut self) {
@@ -232,7 +234,7 @@ async fn join(
     let mut joined = Joined::default();
     loop {
         if source.is_behind() || target.is_behind() {
-            position.set([source.passed(), target.passed()].into_iter().flatten().max());
+            position.set(come_to(&source, &target));
             // Nothing waits for the next page.
             decided.record().await;
             tokio::join!(source.fill(), target.fill());
@@ -244,7 +246,7 @@ async fn join(
             Next::End if cx.stop.is_cancelled() => return joined,
             Next::End => {
                 let range = queue.seal(shard.id);
-                position.set([source.passed(), target.passed()].into_iter().flatten().max());
+                position.set(come_to(&source, &target));
                 if position.get().is_some_and(|last| range.is_past(&last)) {
                     contradiction("a shard decided a key beyond its end", cx);
                     return joined;
@@ -281,6 +283,11 @@ async fn join(
             return joined;
         }
     }
+}
+
+/// The last key that the join took, where a side has none at hand: that side's last, and no other key was taken beyond it.
+fn come_to<'a>(source: &'a Entries, target: &'a Entries) -> Option<&'a Key> {
+    [source.passed(), target.passed()].into_iter().flatten().max()
 }
 
 /// What becomes of a key that both sides have.

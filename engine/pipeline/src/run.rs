@@ -96,7 +96,7 @@ pub struct Finished {
     pub reason: Option<Fatal>,
     /// Set where originals were deleted by a fresh look instead of a condition.
     pub delete_rule: Option<&'static str>,
-    /// Most object bytes that were held at once.
+    /// Most object bytes that were held, or claimed by whoever waited to read them, at once.
     pub peak_bytes: u64,
     /// What objects may have that the target cannot hold.
     pub cannot_carry: Vec<&'static str>,

@@ -17,9 +17,10 @@ use brigade_core::job::{Effect, Mode};
 use brigade_core::outcome::{Copied, Done, Failure, Pair, Planned};
 use brigade_core::parts::{PartPlan, plan};
 use brigade_core::{Action, Algorithm, Digests, Entry, ErrorKind, Identity, Known, Outcome, Proof};
-use brigade_store::{Head, Result, StoreError, When};
+use brigade_store::{Head, Result, StoreError, When, WriteSpec};
 use tokio::task::JoinSet;
 
+use crate::carry::{Carried, carry};
 use crate::check;
 use crate::ctx::Ctx;
 use crate::limits::{ACTIONS_WAITING_MAX, CORRUPT_TRIES_MAX, LARGE_OBJECTS_MAX};
@@ -278,7 +279,12 @@ pub(crate) fn checksum_kept(shown: &Digests) -> Option<Algorithm> {
 }
 
 async fn attempt(entry: &Entry, replaces: Option<&Identity>, cx: &Ctx) -> Result<Copied> {
-    let mut copied = match Box::pin(server_side::copy(entry, replaces, cx)).await? {
+    // In a box, and none where there is nothing to be asked: a small object that is streamed would carry its state along.
+    let copied = match server_side::is_in_question(cx) {
+        true => Box::pin(server_side::copy(entry, replaces, cx)).await?,
+        false => None,
+    };
+    let mut copied = match copied {
         Some(copied) => copied,
         None => stream(entry, replaces, cx).await?,
     };
@@ -290,7 +296,7 @@ async fn attempt(entry: &Entry, replaces: Option<&Identity>, cx: &Ctx) -> Result
 
 /// Copies an object through this machine.
 async fn stream(entry: &Entry, replaces: Option<&Identity>, cx: &Ctx) -> Result<Copied> {
-    let kept = if cx.job.preserve_etag { etag::cut(entry, cx).await? } else { None };
+    let kept = if cx.job.preserve_etag { Box::pin(etag::cut(entry, cx)).await? } else { None };
     let planned = kept.map_or_else(|| plan(entry.size, cx.job.part_bytes, &cx.target_facts.parts), Ok);
     match planned.map_err(|error| StoreError::new(ErrorKind::Unfit, error.to_string()))? {
         PartPlan::Whole => small::copy(entry, replaces, cx).await,
@@ -323,6 +329,21 @@ fn completed(head: &Head, entry: &Entry) -> Head {
     head.storage_class = head.storage_class.or_else(|| entry.storage_class.clone());
     head.modified = head.modified.or(entry.modified);
     head
+}
+
+/// What is written beside the bytes, under a condition that the endpoint honours so far, and what cannot be, by name.
+async fn spec(
+    head: &Head,
+    entry: &Entry,
+    replaces: Option<&Identity>,
+    honoured: brigade_store::Honoured,
+    cx: &Ctx,
+) -> Result<(WriteSpec, Vec<String>)> {
+    let mut without = Vec::new();
+    let tags = tags(head, entry, cx, &mut without).await?;
+    let Carried { metadata, storage_class, mut dropped } = carry(head, tags, &cx.job, &cx.source_facts, &cx.target_facts);
+    dropped.append(&mut without);
+    Ok((WriteSpec { metadata, storage_class, when: when(replaces, honoured) }, dropped))
 }
 
 /// The tags, asked for only where the source says that there are any and the target can hold some.

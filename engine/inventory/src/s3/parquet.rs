@@ -7,9 +7,9 @@ use std::borrow::Cow;
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use brigade_manifest::Column;
 use jiff::Timestamp;
 use parquet::basic::{ConvertedType, LogicalType, TimeUnit, Type as Physical};
-use parquet::column::reader::{ColumnReaderImpl, get_typed_column_reader};
 use parquet::data_type::{BoolType, ByteArray, ByteArrayType, DataType, Int64Type};
 use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
 
@@ -68,10 +68,10 @@ impl Group {
             modified: needed(group, "last_modified_date")?,
             per_second: ticks(group)?,
             etag: needed(group, "e_tag")?,
-            is_latest: Column::new(group, "is_latest")?,
-            is_delete_marker: Column::new(group, "is_delete_marker")?,
-            class: Column::new(group, "storage_class")?,
-            checksum: Column::new(group, "checksum_algorithm")?,
+            is_latest: column(group, "is_latest")?,
+            is_delete_marker: column(group, "is_delete_marker")?,
+            class: column(group, "storage_class")?,
+            checksum: column(group, "checksum_algorithm")?,
         })
     }
 
@@ -119,7 +119,7 @@ impl Group {
 }
 
 fn needed<T: DataType>(group: &dyn RowGroupReader, name: &str) -> Parsed<Column<T>> {
-    Column::new(group, name)?.ok_or_else(|| format!("it has no column {name}"))
+    column(group, name)?.ok_or_else(|| format!("it has no column {name}"))
 }
 
 /// How many units of `last_modified_date` make a second: milliseconds as S3 writes them, or finer ones.
@@ -147,45 +147,13 @@ fn place(group: &dyn RowGroupReader, name: &str) -> Option<usize> {
     group.metadata().columns().iter().position(|column| column.column_path().string() == name)
 }
 
-/// One column: its reader, and the values of the rows that were read.
-struct Column<T: DataType> {
-    reader: ColumnReaderImpl<T>,
-    values: Vec<T::T>,
-    levels: Option<Vec<i16>>,
-    next_value: usize,
-}
-
-impl<T: DataType> Column<T> {
-    /// The column of this name, where there is one; an error where it holds something else or more than one value a row.
-    fn new(group: &dyn RowGroupReader, name: &str) -> Parsed<Option<Self>> {
-        let Some(place) = place(group, name) else { return Ok(None) };
-        let column = group.metadata().column(place).column_descr();
-        let physical: Physical = T::get_physical_type();
-        if column.physical_type() != physical || column.max_def_level() > 1 || column.max_rep_level() > 0 {
-            return Err(format!("its column {name} is not what S3 writes"));
-        }
-        let levels = (column.max_def_level() > 0).then(Vec::new);
-        let reader = group.get_column_reader(place).map_err(|error| error.to_string())?;
-        Ok(Some(Self { reader: get_typed_column_reader(reader), values: Vec::new(), levels, next_value: 0 }))
+/// The column of this name, where there is one; an error where it holds something else or more than one value a row.
+fn column<T: DataType>(group: &dyn RowGroupReader, name: &str) -> Parsed<Option<Column<T>>> {
+    let Some(place) = place(group, name) else { return Ok(None) };
+    let column = group.metadata().column(place).column_descr();
+    let physical: Physical = T::get_physical_type();
+    if column.physical_type() != physical || column.max_def_level() > 1 || column.max_rep_level() > 0 {
+        return Err(format!("its column {name} is not what S3 writes"));
     }
-
-    /// Reads exactly so many rows.
-    fn load(&mut self, rows: usize) -> Parsed<()> {
-        self.values.clear();
-        self.next_value = 0;
-        if let Some(levels) = &mut self.levels {
-            levels.clear();
-        }
-        let (read, ..) = self.reader.read_records(rows, self.levels.as_mut(), None, &mut self.values).map_err(|error| error.to_string())?;
-        if read == rows { Ok(()) } else { Err(format!("a column ends {} rows too early", rows - read)) }
-    }
-
-    /// The value of row `at`, which follows the row asked for last.
-    fn next(&mut self, at: usize) -> Option<&T::T> {
-        if self.levels.as_ref().is_some_and(|levels| levels.get(at) != Some(&1)) {
-            return None;
-        }
-        self.next_value += 1;
-        self.values.get(self.next_value - 1)
-    }
+    Column::new(group, place).map(Some)
 }

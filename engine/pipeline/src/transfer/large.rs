@@ -19,12 +19,11 @@ use brigade_store::layers::limit::Permit;
 use brigade_store::{Complete, Head, PartReceipt, Piece, ProofSupport, ReadRequest, Result, StoreError, Upload, WriteSpec};
 use futures::{StreamExt, TryStreamExt};
 
-use crate::carry::{Carried, carry};
 use crate::cpu::Md5Chain;
 use crate::ctx::{Ctx, Fatal};
 use crate::limits::PARTS_AT_ONCE_MAX;
 use crate::memory::Held;
-use crate::transfer::{completed, tags, when};
+use crate::transfer::{completed, spec};
 use crate::verify::{Expected, against_source, prove, settle};
 
 /// What is needed of one object while its parts travel.
@@ -79,6 +78,25 @@ pub(super) fn stays(error: &StoreError, cx: &Ctx) -> bool {
     cx.stop.is_cancelled() || error.passes() || matches!(error.kind, ErrorKind::Cancelled | ErrorKind::Credentials | ErrorKind::ClockSkew)
 }
 
+/// Notes that an upload was begun, and gives it its number.
+pub(super) async fn note_begun(cx: &Ctx, entry: &Entry, upload: &Upload, part_bytes: u64, spec: String) -> u64 {
+    let number = cx.journal.next_upload();
+    if cx.keeps_state() {
+        cx.note(Note::UploadBegun(OpenUpload {
+            number,
+            key: entry.key.clone(),
+            id: upload.id.clone(),
+            staging: upload.staging.clone(),
+            source: entry.identity.clone(),
+            size: entry.size,
+            part_bytes,
+            spec,
+        }))
+        .await;
+    }
+    number
+}
+
 /// Gives an upload up, at the store and in the journal. One that cannot be given up stays noted, and the next run tries again.
 pub(crate) async fn give_up(cx: &Ctx, number: u64, upload: &Upload) {
     match cx.target.abort(upload).await {
@@ -110,20 +128,7 @@ impl<'a> Large<'a> {
         let head = completed(&first.piece.head, entry);
         let (spec, dropped) = self.spec(&head, replaces).await?;
         let upload = cx.target.create(&entry.key, entry.size, &spec).await?;
-        let number = cx.journal.next_upload();
-        if cx.keeps_state() {
-            cx.note(Note::UploadBegun(OpenUpload {
-                number,
-                key: entry.key.clone(),
-                id: upload.id.clone(),
-                staging: upload.staging.clone(),
-                source: entry.identity.clone(),
-                size: entry.size,
-                part_bytes: self.part_bytes,
-                spec: spec_text(&spec),
-            }))
-            .await;
-        }
+        let number = note_begun(cx, entry, &upload, self.part_bytes, spec_text(&spec)).await;
         Ok(Going { number, upload, head, spec, dropped, sent: BTreeMap::new(), first: Some(first) })
     }
 
@@ -137,13 +142,7 @@ impl<'a> Large<'a> {
 
     /// What is written beside the bytes, and what cannot be.
     async fn spec(&self, head: &Head, replaces: Option<&Identity>) -> Result<(WriteSpec, Vec<String>)> {
-        let cx = self.cx;
-        let mut dropped = Vec::new();
-        let tags = tags(head, self.entry, cx, &mut dropped).await?;
-        let Carried { metadata, storage_class, dropped: mut left } = carry(head, tags, &cx.job, &cx.source_facts, &cx.target_facts);
-        left.append(&mut dropped);
-        let when = when(replaces, cx.target_facts.conditional_complete);
-        Ok((WriteSpec { metadata, storage_class, when }, left))
+        spec(head, self.entry, replaces, self.cx.target_facts.conditional_complete, self.cx).await
     }
 
     /// Sends what is missing, publishes and proves.

@@ -13,15 +13,14 @@ use brigade_core::digest::{Agreement, parts_of_etag};
 use brigade_core::event::Event;
 use brigade_core::job::{ServerSide, Verify};
 use brigade_core::outcome::{Copied, Way};
-use brigade_core::{Algorithm, Digests, Entry, ErrorKind, Identity, Proof};
-use brigade_store::{CopyBy, Head, Honoured, Origin, Result, StoreError, WriteSpec, Written};
+use brigade_core::{Digests, Entry, ErrorKind, Identity, Proof};
+use brigade_store::{CopyBy, Head, Origin, Result, StoreError, WriteSpec, Written};
 
-use crate::carry::{Carried, carry};
 use crate::ctx::Ctx;
 use crate::limits::COPIED_PART_BYTES;
 use crate::road::{Road, says_no_road};
 use crate::transfer::etag::aligned;
-use crate::transfer::{completed, tags, when};
+use crate::transfer::{completed, spec};
 use crate::verify::{may_have_happened, retract};
 
 /// Why an object did not arrive this way.
@@ -65,11 +64,13 @@ struct Trip<'a> {
     cx: &'a Ctx,
 }
 
+/// Whether objects may go this way at all: there is a road, or no other is allowed.
+pub(super) fn is_in_question(cx: &Ctx) -> bool {
+    cx.road.is_some() || cx.job.server_side == ServerSide::Always
+}
+
 /// Copies an object inside the provider; `None` where it has to be streamed.
 pub(super) async fn copy(entry: &Entry, replaces: Option<&Identity>, cx: &Ctx) -> Result<Option<Copied>> {
-    if cx.job.server_side == ServerSide::Never {
-        return Ok(None);
-    }
     let only = cx.job.server_side == ServerSide::Always;
     let Some(road) = &cx.road else {
         let message = "the provider cannot copy it: source and target are not one endpoint, or copies are to be read back";
@@ -94,8 +95,9 @@ async fn travel(entry: &Entry, replaces: Option<&Identity>, road: &Road, cx: &Ct
     let route = route(entry, &head, road, cx).await?;
     let origin = Origin { key: &entry.key, identity: &entry.identity, size: entry.size, digests: head.digests };
     let conditional = road.passable(&origin, route.by(), &cx.target_facts).await.map_err(unless_about_the_object)?;
+    // Exactly what a streamed copy would get.
+    let (spec, dropped) = spec(&head, entry, replaces, conditional, cx).await?;
     let trip = Trip { entry, origin, head, road, cx };
-    let (spec, dropped) = trip.spec(replaces, conditional).await?;
     let (written, proof) = match route {
         Route::Whole => trip.whole(&spec).await?,
         Route::Parts { part_bytes } => Box::pin(trip.in_parts(&spec, part_bytes)).await?,
@@ -160,17 +162,6 @@ async fn route(entry: &Entry, head: &Head, road: &Road, cx: &Ctx) -> Went<Route>
 }
 
 impl Trip<'_> {
-    /// What is written beside the bytes: exactly what a streamed copy would get.
-    async fn spec(&self, replaces: Option<&Identity>, conditional: Honoured) -> Result<(WriteSpec, Vec<String>)> {
-        let cx = self.cx;
-        let mut dropped = Vec::new();
-        let tags = tags(&self.head, self.entry, cx, &mut dropped).await?;
-        let carried = carry(&self.head, tags, &cx.job, &cx.source_facts, &cx.target_facts);
-        let Carried { metadata, storage_class, dropped: mut left } = carried;
-        left.append(&mut dropped);
-        Ok((WriteSpec { metadata, storage_class, when: when(replaces, conditional) }, left))
-    }
-
     /// One operation, compared right after it.
     async fn whole(&self, spec: &WriteSpec) -> Went<(Written, Proof)> {
         let written = match self.road.copier().copy(&self.origin, &self.entry.key, spec).await {
@@ -240,7 +231,7 @@ impl Trip<'_> {
     fn copied(&self, written: Written, proof: Proof, dropped: Vec<String>) -> Copied {
         let source_proof = match proof {
             Proof::Stored(algorithm) => Some(algorithm),
-            Proof::Transport | Proof::Content(_) => None::<Algorithm>,
+            Proof::Transport | Proof::Content(_) => None,
         };
         Copied {
             source: self.entry.identity.clone(),

@@ -5,13 +5,12 @@ use brigade_core::event::Event;
 use brigade_core::job::Verify;
 use brigade_core::outcome::{Copied, Way};
 use brigade_core::{Algorithm, Entry, Identity};
-use brigade_store::{Honoured, ProofSupport, ReadRequest, Result, StoreError, WriteSpec, Written};
+use brigade_store::{Honoured, ProofSupport, ReadRequest, Result, StoreError, Written};
 
 use jiff::Timestamp;
 
-use crate::carry::carry;
 use crate::ctx::Ctx;
-use crate::transfer::{completed, tags, when};
+use crate::transfer::{completed, spec};
 use crate::verify::{Expected, against_source, prove, settle};
 
 /// What one read and one write showed.
@@ -65,18 +64,14 @@ async fn pass(entry: &Entry, replaces: Option<&Identity>, cx: &Ctx) -> Result<Pa
     }
 
     let head = completed(&piece.head, entry);
-    let mut dropped = Vec::new();
-    let tags = tags(&head, entry, cx, &mut dropped).await?;
-    let mut carried = carry(&head, tags, &cx.job, &cx.source_facts, facts);
-    carried.dropped.append(&mut dropped);
-    let spec = WriteSpec { metadata: carried.metadata, storage_class: carried.storage_class, when: when(replaces, facts.conditional_put) };
+    let (spec, dropped) = spec(&head, entry, replaces, facts.conditional_put, cx).await?;
     let written = cx.target.put(&entry.key, &piece.bytes, &piece.sum, travels, &spec).await;
     if travels.is_some() && written.is_ok() {
         digests.md5 = travels;
         source_proof = Some(Algorithm::Md5);
     }
     let expected = Expected { sum: piece.sum, digests, by_parts: None };
-    Ok(Passed { expected, source_proof, source_modified: head.modified, written: written.map_err(named), dropped: carried.dropped })
+    Ok(Passed { expected, source_proof, source_modified: head.modified, written: written.map_err(named), dropped })
 }
 
 fn named(error: StoreError) -> StoreError {

@@ -2,8 +2,10 @@
 //!
 //! Parquet stores columns one after the other, while rows come and go one by one; these two types turn one into the other.
 
+mod column;
 mod gather;
 mod scatter;
 
+pub use column::Column;
 pub(crate) use gather::Gather;
 pub(crate) use scatter::Scatter;

@@ -16,6 +16,7 @@ mod seal;
 mod text;
 mod write;
 
+pub use columns::Column;
 pub use error::{ManifestError, WriteError};
 pub use read::{Manifest, Reader};
 pub use schema::{Meta, SCHEMA};

@@ -10,7 +10,7 @@ use brigade_core::event::Event;
 use brigade_core::job::Verify;
 use brigade_core::parts::{Part, ranges};
 use brigade_core::{Algorithm, Entry, ErrorKind, Proof};
-use brigade_state::{Note, OpenUpload};
+use brigade_state::Note;
 use brigade_store::{CopyBy, CopyComplete, PartReceipt, Result, StoreError, Upload, WriteSpec, Written};
 use futures::{StreamExt, TryStreamExt};
 
@@ -18,7 +18,7 @@ use super::{Detour, Trip, Went};
 use crate::ctx::{Ctx, Fatal};
 use crate::limits::PARTS_AT_ONCE_MAX;
 use crate::past::upload_of;
-use crate::transfer::large::{give_up, spec_text, stays};
+use crate::transfer::large::{give_up, note_begun, spec_text, stays};
 use crate::verify::retract;
 
 /// An upload that is being filled.
@@ -54,20 +54,7 @@ impl Trip<'_> {
             Ok(upload) => upload,
             Err(error) => return Err(self.refused(CopyBy::Parts, error)?.into()),
         };
-        let number = cx.journal.next_upload();
-        if cx.keeps_state() {
-            cx.note(Note::UploadBegun(OpenUpload {
-                number,
-                key: entry.key.clone(),
-                id: upload.id.clone(),
-                staging: upload.staging.clone(),
-                source: entry.identity.clone(),
-                size: entry.size,
-                part_bytes,
-                spec: copied_spec_text(spec),
-            }))
-            .await;
-        }
+        let number = note_begun(cx, entry, &upload, part_bytes, copied_spec_text(spec)).await;
         Ok(Filling { number, upload, held: BTreeMap::new() })
     }
 
