@@ -39,9 +39,13 @@ impl CpuLane {
 /// A part that is early waits with its bytes, and with its claim on the budget. Parts claim in order, so the one that is
 /// waited for always holds its claim already.
 pub struct Md5Chain {
-    parts: mpsc::Sender<(u32, Rope, Held)>,
+    parts: Md5Feed,
     digest: oneshot::Receiver<[u8; 16]>,
 }
+
+/// Where the parts of an [`Md5Chain`] go. Cheap to clone.
+#[derive(Clone)]
+pub struct Md5Feed(mpsc::Sender<(u32, Rope, Held)>);
 
 impl Md5Chain {
     /// Expects the parts `1..=count`.
@@ -66,19 +70,26 @@ impl Md5Chain {
             // Nobody waits any more where the copy failed.
             let _ = reply.send(state.finalize().into());
         });
-        Self { parts, digest }
+        Self { parts: Md5Feed(parts), digest }
     }
 
-    /// Gives a part with its claim.
-    pub async fn push(&self, number: u32, bytes: Rope, held: Held) {
-        // The chain only ends early when it is dropped.
-        let _ = self.parts.send((number, bytes, held)).await;
+    /// Where its parts go.
+    pub fn feed(&self) -> Md5Feed {
+        self.parts.clone()
     }
 
-    /// The digest, once every part was given.
+    /// The digest, once every part was given and nobody can give any more.
     pub async fn finish(self) -> Option<[u8; 16]> {
         drop(self.parts);
         self.digest.await.ok()
+    }
+}
+
+impl Md5Feed {
+    /// Gives a part with its claim.
+    pub async fn push(&self, number: u32, bytes: Rope, held: Held) {
+        // The chain only ends early when it is dropped.
+        let _ = self.0.send((number, bytes, held)).await;
     }
 }
 
@@ -99,12 +110,12 @@ mod tests {
         let budget = Budget::new(1 << 20);
         let chain = Md5Chain::new(3, CpuLane::Threads);
         for (number, text) in [(3, "c"), (1, "a"), (2, "b")] {
-            chain.push(number, Rope::from(text.as_bytes().to_vec()), budget.claim(1).await).await;
+            chain.feed().push(number, Rope::from(text.as_bytes().to_vec()), budget.claim(1).await).await;
         }
         let whole = CpuLane::Threads.md5(Rope::from(b"abc".to_vec())).await;
         assert_eq!(chain.finish().await, Some(whole));
         let short = Md5Chain::new(2, CpuLane::Inline);
-        short.push(1, Rope::empty(), budget.claim(1).await).await;
+        short.feed().push(1, Rope::empty(), budget.claim(1).await).await;
         assert_eq!(short.finish().await, None);
     }
 }

@@ -36,7 +36,7 @@ pub struct Ctx {
     /// The byte budget.
     pub budget: Budget,
     /// How many parts of large objects are under way at once: learned, so that no more memory is used than brings something.
-    pub parts: Limiter,
+    pub parts: Arc<Limiter>,
     /// Where slow digests are computed.
     pub cpu: CpuLane,
     /// Who is told.

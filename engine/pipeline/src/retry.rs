@@ -3,6 +3,7 @@
 //! Each is looked at by itself, at both ends, and dealt with as the join would. Its outcome is kept until the listings come to
 //! the key, so that every key still is decided once (p09). What the listings never come to is not reported.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use brigade_core::diff::{DiffRules, Existing, Trust, both, only_source};
@@ -18,7 +19,7 @@ use crate::transfer::{carry_out, checksum_kept};
 
 /// Tries the keys of the quarantine that the filters let through, a few at once. With more failures than `--max-errors` allows it
 /// ends: the listings come to the same keys, and stop the run.
-pub async fn retry(rules: &DiffRules, cx: &Ctx) {
+pub async fn retry(rules: &DiffRules, cx: &Arc<Ctx>) {
     let failed = AtomicU64::new(0);
     let goes_on = || !cx.stop.is_cancelled() && cx.job.errors_max.is_none_or(|max| failed.load(Ordering::Relaxed) <= max);
     let keys = cx.suspects.sorted().into_iter().filter(|key| cx.job.filter.includes_key(key.as_bytes())).take(RETRIED_FIRST_MAX);
@@ -26,7 +27,7 @@ pub async fn retry(rules: &DiffRules, cx: &Ctx) {
     tries.for_each_concurrent(cx.job.concurrency.max(1), |key| Box::pin(one(key, rules, cx, &failed))).await;
 }
 
-async fn one(key: Key, rules: &DiffRules, cx: &Ctx, failed: &AtomicU64) {
+async fn one(key: Key, rules: &DiffRules, cx: &Arc<Ctx>, failed: &AtomicU64) {
     let source = match look(&*cx.source, &key).await {
         Ok(Some(source)) => source,
         // What is gone from the source cannot be copied any more.

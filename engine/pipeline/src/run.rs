@@ -126,7 +126,7 @@ pub async fn run(run: Run, ends: Ends) -> Finished {
     };
     let cx = Arc::new(Ctx {
         budget: Budget::new(run.job.memory_bytes),
-        parts: Limiter::new(Limits::at_once(AtOnce::From { start: PARTS_START, most: LARGE_OBJECTS_MAX * PARTS_AT_ONCE_MAX })),
+        parts: Arc::new(Limiter::new(Limits::at_once(AtOnce::From { start: PARTS_START, most: LARGE_OBJECTS_MAX * PARTS_AT_ONCE_MAX }))),
         road: road(&run.job, ends.server_copy),
         job: fitted(run.job, &target_facts),
         source: ends.source,

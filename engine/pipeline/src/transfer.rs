@@ -189,7 +189,7 @@ fn unknown(action: &Action) -> Outcome {
     }
 }
 
-pub(crate) async fn carry_out(action: Action, rules: &DiffRules, cx: &Ctx) -> Outcome {
+pub(crate) async fn carry_out(action: Action, rules: &DiffRules, cx: &Arc<Ctx>) -> Outcome {
     if cx.job.mode == Mode::Check {
         return Box::pin(check::pair(action, rules, cx)).await;
     }
@@ -217,7 +217,7 @@ pub(crate) async fn ask(source: &Entry, target: &Entry, known: Option<&Known>, r
 }
 
 /// Copies one object. A source that changed meanwhile is looked at once more; bytes that were corrupted are fetched once more.
-pub(crate) async fn copy(listed: &Entry, mut replaces: Option<Identity>, cx: &Ctx) -> Done {
+pub(crate) async fn copy(listed: &Entry, mut replaces: Option<Identity>, cx: &Arc<Ctx>) -> Done {
     let mut entry = listed.clone();
     let mut looked_again = false;
     let mut corrupt_tries = 1;
@@ -278,7 +278,7 @@ pub(crate) fn checksum_kept(shown: &Digests) -> Option<Algorithm> {
     }
 }
 
-async fn attempt(entry: &Entry, replaces: Option<&Identity>, cx: &Ctx) -> Result<Copied> {
+async fn attempt(entry: &Entry, replaces: Option<&Identity>, cx: &Arc<Ctx>) -> Result<Copied> {
     // In a box, and none where there is nothing to be asked: a small object that is streamed would carry its state along.
     let copied = match server_side::is_in_question(cx) {
         true => Box::pin(server_side::copy(entry, replaces, cx)).await?,
@@ -295,7 +295,7 @@ async fn attempt(entry: &Entry, replaces: Option<&Identity>, cx: &Ctx) -> Result
 }
 
 /// Copies an object through this machine.
-async fn stream(entry: &Entry, replaces: Option<&Identity>, cx: &Ctx) -> Result<Copied> {
+async fn stream(entry: &Entry, replaces: Option<&Identity>, cx: &Arc<Ctx>) -> Result<Copied> {
     let kept = if cx.job.preserve_etag { Box::pin(etag::cut(entry, cx)).await? } else { None };
     let planned = kept.map_or_else(|| plan(entry.size, cx.job.part_bytes, &cx.target_facts.parts), Ok);
     match planned.map_err(|error| StoreError::new(ErrorKind::Unfit, error.to_string()))? {

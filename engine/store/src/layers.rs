@@ -105,7 +105,7 @@ impl Layers {
     }
 
     /// Ends an attempt for the limiter, and passes on what that shows.
-    fn give_back(&self, permit: Permit<'_>, end: End) {
+    fn give_back(&self, permit: Permit<&Limiter>, end: End) {
         if let Some(news) = permit.end(end) {
             tracing::debug!(side = %self.side, limit = %news, "limit changed");
             self.observer.observe(&Event::Limited(self.side, news));

@@ -3,47 +3,37 @@
 //! The upload and each acknowledged part are noted in the journal. A run that finds an upload of the same version of the same
 //! object goes on with it: a part counts as sent only where the journal and the store agree on it.
 
+mod parts;
 mod resume;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use brigade_core::digest::{Agreement, Digests, Sum, Wanted, parts_of_etag};
-use brigade_core::event::Event;
+use brigade_core::digest::{Digests, Sum, Wanted, parts_of_etag};
 use brigade_core::job::Verify;
-use brigade_core::limiter::{Class, End};
 use brigade_core::outcome::{Copied, Way};
 use brigade_core::parts::{Part, ranges};
 use brigade_core::{Algorithm, Entry, ErrorKind, Identity};
 use brigade_state::{Note, OpenUpload, SentPart};
-use brigade_store::layers::limit::Permit;
-use brigade_store::{Complete, Head, PartReceipt, Piece, ProofSupport, ReadRequest, Result, StoreError, Upload, WriteSpec};
-use futures::{StreamExt, TryStreamExt};
+use brigade_store::{Complete, Head, PartReceipt, ReadRequest, Result, StoreError, Upload, WriteSpec};
 
 use crate::cpu::Md5Chain;
 use crate::ctx::{Ctx, Fatal};
-use crate::limits::PARTS_AT_ONCE_MAX;
-use crate::memory::Held;
 use crate::transfer::{completed, spec};
 use crate::verify::{Expected, against_source, prove, settle};
+use parts::{Read, Sending, Version};
 
 /// What is needed of one object while its parts travel.
 struct Large<'a> {
     entry: &'a Entry,
     part_bytes: u64,
     count: u32,
-    wanted: Wanted,
+    version: Arc<Version>,
     cx: &'a Ctx,
 }
 
-/// A part that was read, with what it holds: memory, and a place among the parts that are under way.
-struct Read<'a> {
-    piece: Piece,
-    held: Held,
-    place: Permit<'a>,
-}
-
 /// An upload that is under way, with what it takes to finish it.
-struct Going<'a> {
+struct Going {
     /// Its number in the journal.
     number: u64,
     upload: Upload,
@@ -54,14 +44,15 @@ struct Going<'a> {
     /// Parts that an earlier run sent, by number.
     sent: BTreeMap<u32, SentPart>,
     /// The first part, where it has been read to learn the source's facts.
-    first: Option<Read<'a>>,
+    first: Option<Read>,
 }
 
 /// Copies an object in parts and proves it. Where it fails for good, the upload is given up, so nothing half-done stays (p12);
 /// where it may succeed later, the upload stays for the next run.
-pub(super) async fn copy(entry: &Entry, replaces: Option<&Identity>, part_bytes: u64, count: u32, cx: &Ctx) -> Result<Copied> {
+pub(super) async fn copy(entry: &Entry, replaces: Option<&Identity>, part_bytes: u64, count: u32, cx: &Arc<Ctx>) -> Result<Copied> {
     let wanted = Wanted { crc64nvme: entry.checksum_kept == Some(Algorithm::Crc64nvme) };
-    let large = Large { entry, part_bytes, count, wanted, cx };
+    let version = Version { key: entry.key.clone(), identity: entry.identity.clone(), wanted, cx: cx.clone() };
+    let large = Large { entry, part_bytes, count, version: Arc::new(version), cx };
     if let Some(going) = resume::resumed(&large, replaces).await? {
         match large.conclude(going).await {
             // It expired, or an earlier run completed it and somebody replaced what it made: the object is sent anew.
@@ -107,9 +98,9 @@ pub(crate) async fn give_up(cx: &Ctx, number: u64, upload: &Upload) {
     }
 }
 
-impl<'a> Large<'a> {
+impl Large<'_> {
     /// Finishes an upload, and tells the journal what became of it.
-    async fn conclude(&self, going: Going<'_>) -> Result<Copied> {
+    async fn conclude(&self, going: Going) -> Result<Copied> {
         let (cx, number, upload) = (self.cx, going.number, going.upload.clone());
         let copied = self.finish(going).await;
         match &copied {
@@ -121,10 +112,10 @@ impl<'a> Large<'a> {
     }
 
     /// Begins a fresh upload with what the first part shows of the source.
-    async fn begin(&self, replaces: Option<&Identity>) -> Result<Going<'a>> {
+    async fn begin(&self, replaces: Option<&Identity>) -> Result<Going> {
         let (entry, cx) = (self.entry, self.cx);
         let first_part = ranges(entry.size, self.part_bytes).next().expect("an object in parts has a first part");
-        let Some(first) = self.fetch(first_part).await? else { return Err(stopped()) };
+        let Some(first) = self.version.fetch(first_part).await? else { return Err(stopped()) };
         let head = completed(&first.piece.head, entry);
         let (spec, dropped) = self.spec(&head, replaces).await?;
         let upload = cx.target.create(&entry.key, entry.size, &spec).await?;
@@ -146,7 +137,7 @@ impl<'a> Large<'a> {
     }
 
     /// Sends what is missing, publishes and proves.
-    async fn finish(&self, mut going: Going<'_>) -> Result<Copied> {
+    async fn finish(&self, mut going: Going) -> Result<Copied> {
         let (parts, expected, source_proof) = self.send_all(&mut going).await?;
         // From here on the object may become visible: what it takes to recognise it as ours must be durable first.
         self.cx.journal.flush().await.map_err(|error| {
@@ -161,38 +152,17 @@ impl<'a> Large<'a> {
         Ok(Copied { source_proof, dropped: going.dropped, source_modified: going.head.modified, ..copied })
     }
 
-    /// Reads one part under a claim on the budget.
-    async fn read(&self, part: Part) -> Result<(Piece, Held)> {
-        let held = self.cx.budget.claim(part.size).await;
-        Ok((self.read_into(part).await?, held))
-    }
-
-    /// Reads one part for which memory is held.
-    async fn read_into(&self, part: Part) -> Result<Piece> {
-        let request =
-            ReadRequest { key: &self.entry.key, part: Some(part), size: part.size, identity: &self.entry.identity, wanted: self.wanted };
-        self.cx.source.read(&request).await
-    }
-
     /// Sends every part that is missing and compares the whole with what the source stores, before anything becomes visible.
-    /// When the run is stopped, parts under way are finished and no other is begun, also none that waits for memory.
-    async fn send_all(&self, going: &mut Going<'_>) -> Result<(Vec<PartReceipt>, Expected, Option<Algorithm>)> {
+    async fn send_all(&self, going: &mut Going) -> Result<(Vec<PartReceipt>, Expected, Option<Algorithm>)> {
         let chain = self.md5_chain(&going.head);
-        let mut first = going.first.take();
-        let going = &*going;
-        let stop = &self.cx.stop;
-        let parts = ranges(self.entry.size, self.part_bytes).take_while(|_| !stop.is_cancelled()).map(|part| {
-            let read = first.take();
-            let chain = chain.as_ref();
-            async move {
-                match going.sent.get(&part.number) {
-                    Some(sent) => self.recall(sent, chain).await.map(Some),
-                    None => self.send(going, part, read, chain).await,
-                }
-            }
-        });
-        let parts = futures::stream::iter(parts).buffer_unordered(PARTS_AT_ONCE_MAX);
-        let mut sent: Vec<SentPart> = parts.try_filter_map(|sent| std::future::ready(Ok(sent))).try_collect().await?;
+        let sending = Sending {
+            version: self.version.clone(),
+            upload: going.upload.clone(),
+            number: going.number,
+            chain: chain.as_ref().map(Md5Chain::feed),
+        };
+        let parts = ranges(self.entry.size, self.part_bytes);
+        let mut sent = Arc::new(sending).all(parts, &going.sent, going.first.take()).await?;
         if sent.len() != usize::try_from(self.count).unwrap_or(usize::MAX) {
             return Err(stopped());
         }
@@ -207,75 +177,10 @@ impl<'a> Large<'a> {
 
     /// What is known of the whole from its parts, in order.
     fn expected(&self, sent: &[SentPart]) -> Expected {
-        let start = Sum { crc64nvme: self.wanted.crc64nvme.then_some(0), ..Sum::EMPTY };
+        let start = Sum { crc64nvme: self.version.wanted.crc64nvme.then_some(0), ..Sum::EMPTY };
         let sum = sent.iter().fold(start, |whole, sent| whole.then(sent.sum));
         let by_parts = sent.iter().map(|sent| sent.proven).reduce(|one, other| one.and(other)).flatten();
         Expected { sum, digests: sum.digests(), by_parts }
-    }
-
-    /// Reads a part that is to be sent; `None` where the run was stopped while it waited. Memory comes first: whoever has a place
-    /// among the parts under way waits for no other part.
-    async fn fetch(&self, part: Part) -> Result<Option<Read<'a>>> {
-        let cx = self.cx;
-        let held = cx.budget.claim(part.size).await;
-        let place = cx.parts.acquire(Class::Write, 0).await;
-        if cx.stop.is_cancelled() {
-            return Ok(None);
-        }
-        Ok(Some(Read { piece: self.read_into(part).await?, held, place }))
-    }
-
-    /// Sends one part; `None` where the run was stopped before it was begun.
-    async fn send(&self, going: &Going<'_>, part: Part, read: Option<Read<'_>>, chain: Option<&Md5Chain>) -> Result<Option<SentPart>> {
-        let Read { piece, held, place } = match read {
-            Some(read) => read,
-            None => match self.fetch(part).await? {
-                Some(read) => read,
-                None => return Ok(None),
-            },
-        };
-        let receipt = self.cx.target.part(&going.upload, part, &piece.bytes, &piece.sum).await?;
-        place.end(End::Good(part.size));
-        let proven = self.prove_part(&piece, &receipt).await?;
-        let sent = SentPart { part, tag: receipt.tag, stored: receipt.digests, sum: piece.sum, proven };
-        if self.cx.keeps_state() {
-            self.cx.note(Note::PartSent { upload: going.number, part: sent.clone() }).await;
-        }
-        self.cx.observer.observe(&Event::Progress(part.size));
-        if let Some(chain) = chain {
-            chain.push(part.number, piece.bytes, held).await;
-        }
-        Ok(Some(sent))
-    }
-
-    /// A part that an earlier run sent. Where the source is known only by the MD5 of the whole, it is read once more for that.
-    async fn recall(&self, sent: &SentPart, chain: Option<&Md5Chain>) -> Result<SentPart> {
-        if let Some(chain) = chain {
-            let (piece, held) = self.read(sent.part).await?;
-            if piece.sum != sent.sum {
-                let message = format!("part {} was read otherwise than it was sent by an earlier run", sent.part.number);
-                return Err(StoreError::new(ErrorKind::Corrupt, message));
-            }
-            chain.push(sent.part.number, piece.bytes, held).await;
-        }
-        self.cx.observer.observe(&Event::Progress(sent.part.size));
-        Ok(sent.clone())
-    }
-
-    /// Compares a part with what the target says of it; the MD5 is only computed where the target names nothing better.
-    async fn prove_part(&self, piece: &Piece, receipt: &PartReceipt) -> Result<Option<Algorithm>> {
-        let mut digests = piece.sum.digests();
-        if self.cx.target_facts.upload_proof == ProofSupport::Md5 && receipt.digests.crc32c.is_none() && receipt.digests.md5.is_some() {
-            digests.md5 = Some(self.cx.cpu.md5(piece.bytes.clone()).await);
-        }
-        match digests.agreement(&receipt.digests) {
-            Agreement::Same(algorithm) => Ok(Some(algorithm)),
-            Agreement::Unknown => Ok(None),
-            Agreement::Different(algorithm) => Err(StoreError::new(
-                ErrorKind::Corrupt,
-                format!("the target stored another part {} than was sent: its {} differs", receipt.number, algorithm.name()),
-            )),
-        }
     }
 
     /// The source's MD5 is worth its CPU only where the source stores nothing better.
@@ -298,7 +203,7 @@ impl<'a> Large<'a> {
     }
 
     /// Makes the object visible and proves it.
-    async fn publish(&self, going: &Going<'_>, parts: &[PartReceipt], expected: Expected) -> Result<Copied> {
+    async fn publish(&self, going: &Going, parts: &[PartReceipt], expected: Expected) -> Result<Copied> {
         let complete = Complete { parts, sum: expected.sum, spec: &going.spec };
         let written = match self.cx.target.complete(&going.upload, &complete).await {
             Ok(written) => written,

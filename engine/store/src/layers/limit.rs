@@ -5,6 +5,7 @@
 //! wake-up follows from another and none is lost. Of those whom only a rate holds back, one of each class watches the clock; when it
 //! starts, it wakes the next, so a tick of the clock lets a small batch go. Where nobody waits there is no timer.
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -68,8 +69,8 @@ struct Gate {
 }
 
 /// A permit for one attempt. Dropping it gives it back, and says nothing of the endpoint.
-pub struct Permit<'a> {
-    limiter: &'a Limiter,
+pub struct Permit<L: Deref<Target = Limiter>> {
+    limiter: L,
     class: Class,
     started: Duration,
     armed: bool,
@@ -92,15 +93,22 @@ impl Limiter {
     }
 
     /// Waits until an attempt that moves `bytes` may start.
-    pub async fn acquire(&self, class: Class, bytes: u64) -> Permit<'_> {
+    pub async fn acquire(&self, class: Class, bytes: u64) -> Permit<&Self> {
         match self.try_acquire(class, bytes) {
             Some(permit) => permit,
             None => self.wait(class, bytes).await,
         }
     }
 
+    /// The same for a permit that another task may take along.
+    pub async fn acquire_owned(self: &Arc<Self>, class: Class, bytes: u64) -> Permit<Arc<Self>> {
+        let mut permit = self.acquire(class, bytes).await;
+        permit.armed = false;
+        Permit { limiter: self.clone(), class, started: permit.started, armed: true }
+    }
+
     /// A permit, if one is free and nobody waits for it.
-    pub fn try_acquire(&self, class: Class, bytes: u64) -> Option<Permit<'_>> {
+    pub fn try_acquire(&self, class: Class, bytes: u64) -> Option<Permit<&Self>> {
         let now = self.now();
         let mut gate = self.gate.lock();
         if gate.waiting[class.index()] > 0 {
@@ -117,7 +125,7 @@ impl Limiter {
     }
 
     /// A permit for a second request, if one may be sent now and nobody waits.
-    pub(super) fn try_hedge(&self, bytes: u64) -> Option<Permit<'_>> {
+    pub(super) fn try_hedge(&self, bytes: u64) -> Option<Permit<&Self>> {
         let now = self.now();
         let mut gate = self.gate.lock();
         if gate.waiting_in_all > 0 {
@@ -147,11 +155,11 @@ impl Limiter {
         self.began.elapsed()
     }
 
-    fn permit(&self, class: Class, started: Duration) -> Permit<'_> {
+    fn permit(&self, class: Class, started: Duration) -> Permit<&Self> {
         Permit { limiter: self, class, started, armed: true }
     }
 
-    async fn wait(&self, class: Class, bytes: u64) -> Permit<'_> {
+    async fn wait(&self, class: Class, bytes: u64) -> Permit<&Self> {
         let mut turn = Turn::new(self, class);
         loop {
             // It hears of whatever is freed from here on, also before it is polled.
@@ -266,7 +274,7 @@ impl Drop for Turn<'_> {
     }
 }
 
-impl Permit<'_> {
+impl<L: Deref<Target = Limiter>> Permit<L> {
     /// Gives it back and says how the attempt ended. The answer is news of the limits, where there is some to tell.
     pub fn end(mut self, end: End) -> Option<ClassState> {
         self.armed = false;
@@ -274,7 +282,7 @@ impl Permit<'_> {
     }
 }
 
-impl Drop for Permit<'_> {
+impl<L: Deref<Target = Limiter>> Drop for Permit<L> {
     fn drop(&mut self) {
         if self.armed {
             self.limiter.end(self.class, self.started, End::Other);

@@ -15,7 +15,7 @@ use crate::past::upload_of;
 use super::{Going, Large, give_up, spec_text, stays};
 
 /// The upload of an earlier run, ready to be gone on with; `None` where there is none, or where it had to be given up.
-pub(super) async fn resumed<'a>(large: &Large<'a>, replaces: Option<&Identity>) -> Result<Option<Going<'a>>> {
+pub(super) async fn resumed(large: &Large<'_>, replaces: Option<&Identity>) -> Result<Option<Going>> {
     let (entry, cx) = (large.entry, large.cx);
     let Some(open) = cx.resumable.take(&entry.key) else { return Ok(None) };
     let upload = upload_of(&open);
@@ -67,7 +67,7 @@ fn usable(large: &Large<'_>, noted: Vec<SentPart>) -> BTreeMap<u32, SentPart> {
         let size = large.part_bytes.min(large.entry.size.saturating_sub(offset));
         (1..=large.count).contains(&sent.part.number)
             && (sent.part.offset, sent.part.size, sent.sum.size) == (offset, size, size)
-            && sent.sum.crc64nvme.is_some() == large.wanted.crc64nvme
+            && sent.sum.crc64nvme.is_some() == large.version.wanted.crc64nvme
     };
     noted.into_iter().filter(fits).map(|sent| (sent.part.number, sent)).collect()
 }
