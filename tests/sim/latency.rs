@@ -26,6 +26,7 @@ use tokio::time::Instant;
 use crate::engine::job;
 use crate::promises::{placed, sample, turn};
 use crate::scenario::{End, Form, Pair, Placed, Scenario, Wanted};
+use crate::seam::{Sent, Watched};
 use crate::stage::Stage;
 use crate::steps::Steps;
 
@@ -44,15 +45,22 @@ const PART_BYTES: u64 = 1_024;
 /// How long a copy of all small objects takes under this limit, as `brigade copy --concurrency` wires it.
 fn copying_lasts(at_once: AtOnce) -> Duration {
     let small = (0..OBJECTS).map(|number| placed(&format!("k/{number:06}"), 1, 16, Form::Checksum));
-    copying(small.collect(), at_once)
+    copying(small.collect(), at_once).lasted
 }
 
 /// The same for one object of so many parts.
-fn copying_parts_lasts(parts: u64) -> Duration {
+fn copying_parts(parts: u64) -> Copying {
     copying(vec![placed("large", 1, parts * PART_BYTES, Form::Checksum)], AtOnce::Auto)
 }
 
-fn copying(source: Vec<Placed>, at_once: AtOnce) -> Duration {
+/// A copy that has ended well.
+struct Copying {
+    lasted: Duration,
+    /// What went to the target.
+    sent: Sent,
+}
+
+fn copying(source: Vec<Placed>, at_once: AtOnce) -> Copying {
     let objects = u64::try_from(source.len()).expect("a number of objects");
     let base = sample(Pair::S3ToS3, vec![turn(Wanted::Copy)]);
     let scenario = Scenario { source, target: Vec::new(), page_items_max: 1_000, memory_bytes: 256 << 20, part_bytes: PART_BYTES, ..base };
@@ -62,7 +70,10 @@ fn copying(source: Vec<Placed>, at_once: AtOnce) -> Duration {
         for side in [Side::Source, Side::Target] {
             stage.place(side).world.faults().add(Rule::new(&[], Action::Delay(LATENCY)));
         }
-        let layered = |side| {
+        let steps = Arc::new(Steps::new(stage.clone(), End::Whole, &[]));
+        let seam = |side| Watched::new(stage.place(side).store(), steps.clone());
+        let (source, target) = (seam(Side::Source), seam(Side::Target));
+        let layered = |side, store: &Watched| {
             let layers = Layers {
                 side,
                 attempts_max: 1,
@@ -71,13 +82,12 @@ fn copying(source: Vec<Placed>, at_once: AtOnce) -> Duration {
                 jitter: Jitter::seeded(1),
                 hedging: Hedging::SlowReads,
             };
-            Arc::new(Layered::new(Arc::new(stage.place(side).store()), Arc::new(layers)))
+            Arc::new(Layered::new(Arc::new(store.clone()), Arc::new(layers)))
         };
-        let steps = Arc::new(Steps::new(stage.clone(), End::Whole, &[]));
-        let opened = stage.state.open(steps, Past::Use).await.expect("the directory opens");
+        let opened = stage.state.open(steps.clone(), Past::Use).await.expect("the directory opens");
         let ends = Ends {
-            source: layered(Side::Source),
-            target: layered(Side::Target),
+            source: layered(Side::Source, &source),
+            target: layered(Side::Target, &target),
             server_copy: None,
             target_prefix: Vec::new(),
             source_deleter: None,
@@ -105,7 +115,7 @@ fn copying(source: Vec<Placed>, at_once: AtOnce) -> Duration {
         );
         let finished = Box::pin(finished).await;
         assert_eq!((finished.outcome, finished.recorded.totals.objects.copied), (RunOutcome::Done, objects));
-        begun.elapsed()
+        Copying { lasted: begun.elapsed(), sent: target.sent() }
     })
 }
 
@@ -130,8 +140,14 @@ fn a_limit_that_is_found_out_costs_little_more_than_one_that_is_known() {
 fn p08_parts_under_way_are_few_at_first_and_more_where_that_brings_more() {
     let part = LATENCY * 2;
     // What is the same for every object, such as probes, is left out.
-    let few = copying_parts_lasts(34) - copying_parts_lasts(2);
+    let few = copying_parts(34).lasted - copying_parts(2).lasted;
     assert!(few >= part * 32 / 8, "{few:?}: more than eight parts were under way at once");
-    let many = copying_parts_lasts(2_000);
+    let many = copying_parts(2_000).lasted;
     assert!(many < part * 2_000 / 10, "{many:?}: fewer than ten parts were under way at once");
+}
+
+#[test]
+fn parts_of_one_object_travel_on_tasks_of_their_own() {
+    let sent = copying_parts(34).sent;
+    assert_eq!((sent.parts.len(), sent.part_tasks.len()), (34, 34));
 }

@@ -1,5 +1,6 @@
 //! A store whose every call is two steps: before it takes effect and after. It notes what was sent.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -30,6 +31,8 @@ pub struct Sent {
     pub puts: Vec<Key>,
     /// Parts: upload id and number, each time.
     pub parts: Vec<(String, u32)>,
+    /// The tasks that sent them.
+    pub part_tasks: HashSet<Option<tokio::task::Id>>,
     /// Uploads that were begun and acknowledged: key and id.
     pub begun: Vec<(Key, String)>,
     /// The condition of every write that became or could have become visible, by key.
@@ -127,7 +130,11 @@ impl Write for Watched {
     }
 
     async fn part(&self, upload: &Upload, part: Part, bytes: &Rope, sum: &Sum) -> Result<PartReceipt> {
-        self.sent.lock().parts.push((upload.id.clone(), part.number));
+        {
+            let mut sent = self.sent.lock();
+            sent.parts.push((upload.id.clone(), part.number));
+            sent.part_tasks.insert(tokio::task::try_id());
+        }
         self.around("part", upload.key.as_bytes(), self.inner.part(upload, part, bytes, sum)).await
     }
 
