@@ -155,6 +155,7 @@ const GARAGE: Stranger = Stranger {
         ("put-if-matches", "conditions of a PUT are ignored"),
         ("complete-if-absent", "conditions of completing are ignored"),
         ("complete-if-matches", "conditions of completing are ignored"),
+        ("copy-conditions", "conditions of a copy are ignored"),
         ("delete-stale", "conditions of deletes are ignored"),
         ("delete-missing", "deleting a missing key succeeds"),
         ("delete-batch", "conditions of deletes are ignored"),
@@ -186,6 +187,10 @@ const S3S_FS: Stranger = Stranger {
         ("upload-gone", "an aborted upload answers 403"),
         ("upload-of-one-key-twice", "parts are listed without ETags"),
         ("upload-many-parts", "parts are listed without ETags"),
+        ("copy-probe-leaves-nothing", "open uploads cannot be listed"),
+        ("copy-conditions", "conditions of a copy are ignored"),
+        ("copy-in-parts", "parts are listed without ETags"),
+        ("copy-parts-pinned", "x-amz-copy-source-if-match is ignored for a part"),
         ("delete-stale", "conditions of deletes are ignored"),
         ("delete-missing", "deleting a missing key succeeds"),
         ("delete-batch", "conditions of deletes are ignored"),
@@ -206,7 +211,9 @@ async fn on_stranger(stranger: &Stranger, engine: Engine) {
     let options = S3Options { engine, ..options(&url, &bucket, "", (&id, &secret)) };
     let summary = check(&name, options, stranger.profile).await;
     summary.assert();
-    assert_eq!(summary.surprises().collect::<Vec<_>>(), Vec::<&str>::new());
+    // Whoever loses races wins one now and then.
+    let surprises: Vec<&str> = summary.surprises().filter(|claim| !claim.ends_with("-race")).collect();
+    assert_eq!(surprises, Vec::<&str>::new());
 }
 
 /// The engine creates no buckets, so the test does.

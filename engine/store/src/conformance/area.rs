@@ -1,5 +1,6 @@
 //! The key area of one claim, and the steps that claims are made of.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -7,6 +8,7 @@ use brigade_core::digest::{Sum, Wanted};
 use brigade_core::parts::{Part, ranges};
 use brigade_core::{Entry, ErrorKind, Identity, Key, KeyRange, Metadata};
 use bytes::Bytes;
+use parking_lot::Mutex;
 
 use super::Subject;
 use crate::{
@@ -100,6 +102,8 @@ pub(super) struct Area<'a> {
     pub(super) facts: &'a Facts,
     /// The directory, with its slash.
     directory: String,
+    /// Keys that were written at once.
+    written: Mutex<BTreeSet<Key>>,
 }
 
 /// An object that the suite wrote.
@@ -118,7 +122,7 @@ impl Object {
 impl<'a> Area<'a> {
     /// A fresh directory named after the claim.
     pub(super) fn new(subject: &'a Subject, facts: &'a Facts, claim: &str) -> Self {
-        Self { subject, facts, directory: format!("{claim}-{:08x}/", rand::random::<u32>()) }
+        Self { subject, facts, directory: format!("{claim}-{:08x}/", rand::random::<u32>()), written: Mutex::default() }
     }
 
     pub(super) fn target(&self) -> &Arc<dyn Target> {
@@ -182,6 +186,7 @@ impl<'a> Area<'a> {
 
     /// Writes a small object under a condition.
     pub(super) async fn put_when(&self, key: &Key, bytes: &[u8], when: When) -> Result<Written> {
+        self.written.lock().insert(key.clone());
         let rope = rope(bytes);
         self.target().put(key, &rope, &sum(&rope), None, &spec(when)).await
     }
@@ -254,19 +259,46 @@ impl<'a> Area<'a> {
         Ok(completed)
     }
 
-    /// Removes what the claim left. Nothing depends on it but tidiness: other claims have areas of their own.
+    /// Removes what the claim left: a store that mistakes one claim's keys would fail the claims that list beside them.
     pub(super) async fn sweep(&self) -> Check {
+        // What cannot be swept in one way may be in the other.
+        let uploads = self.sweep_uploads().await;
+        self.sweep_objects().await.and(uploads)
+    }
+
+    async fn sweep_uploads(&self) -> Check {
         for pending in self.target().pending().await.during("pending")? {
             if pending.upload.key.as_bytes().starts_with(self.directory.as_bytes()) {
                 self.target().abort(&pending.upload).await.during("abort")?;
             }
         }
-        let entries = self.list(&self.range()).await?;
-        let deletions: Vec<Deletion> = entries.into_iter().map(|entry| Deletion { key: entry.key, identity: entry.identity }).collect();
+        Ok(())
+    }
+
+    async fn sweep_objects(&self) -> Check {
+        let (deletions, listed) = match self.list(&self.range()).await {
+            Ok(entries) => {
+                let listed = entries.into_iter().map(|entry| Deletion { key: entry.key, identity: entry.identity });
+                (listed.collect(), Ok(()))
+            }
+            Err(shortfall) => (self.written_deletions().await, Err(shortfall)),
+        };
         for batch in deletions.chunks(self.facts.delete_batch_max.max(1)) {
             self.subject.delete.delete(batch).await.during("delete")?;
         }
-        Ok(())
+        listed
+    }
+
+    /// What is still there of the keys that were written.
+    async fn written_deletions(&self) -> Vec<Deletion> {
+        let written = self.written.lock().clone();
+        let mut deletions = Vec::new();
+        for key in written {
+            if let Ok(head) = self.target().head(&key).await {
+                deletions.push(Deletion { key, identity: head.identity });
+            }
+        }
+        deletions
     }
 }
 
