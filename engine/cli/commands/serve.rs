@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use brigade_core::report::RunOutcome;
-use brigade_service::{Ended, HttpOptions, Notifier, Order, Runner, ServeError, Service, Setup, Signal, SystemClock, Token};
+use brigade_service::{Ended, HttpOptions, Notifier, Order, Runner, ServeError, Service, Setup, Signal, SystemClock, Token, WebhookError};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
@@ -34,6 +34,7 @@ pub async fn run(args: &ServeArgs, global: &Global) -> Result<ExitCode, CliError
     let setup = Setup {
         config: config.file().clone(),
         load: Box::new(move || Config::load(Some(&again)).map(|config| config.file().clone()).map_err(|error| error.sentence())),
+        variable: Box::new(|name| std::env::var(name).ok()),
         state_dir: state_dir.clone(),
         clock: Arc::new(SystemClock),
         runner: Arc::new(Commands { path, state_dir: state_dir.clone(), global: quiet(global) }),
@@ -72,6 +73,8 @@ fn cannot_serve(error: ServeError) -> CliError {
     };
     match error {
         ServeError::State(_) => what.hint("stop it, or name another directory with --state-dir"),
+        ServeError::Webhook(WebhookError::Unset { .. }) => what.hint("set the variable where `brigade serve` is started"),
+        ServeError::Webhook(_) => what,
         ServeError::Open(_) => what.hint("add token = \"${BRIGADE_TOKEN}\" to [serve], or listen on 127.0.0.1"),
         ServeError::Listen { .. } => what.hint("name another address with --listen; port 0 picks a free one"),
     }

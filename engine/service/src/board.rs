@@ -19,6 +19,7 @@ use tokio::time::Instant;
 use crate::events::EventLog;
 use crate::limits::STALE_AFTER;
 use crate::live::{Live, Tally};
+use crate::webhook::Deliveries;
 
 /// Outcomes of runs, in the order of their indices.
 pub(crate) const OUTCOMES: [RunOutcome; 5] =
@@ -95,6 +96,8 @@ pub(crate) struct Board {
     pub(crate) not_loaded: Option<String>,
     /// Why the memory could not be written.
     pub(crate) not_remembered: Option<String>,
+    /// How the notifications stand.
+    pub(crate) deliveries: Deliveries,
 }
 
 /// Why the service should not be counted on.

@@ -2,10 +2,11 @@
 //!
 //! A turn of the loop reads the clock, writes down what the scheduler remembers, starts what is to start, looks at every recovery point
 //! and puts up a new board. Between turns it waits for the first of: the scheduler's next occurrence, the end of a run, a command, a
-//! signal, and [`LOOK_EVERY`].
+//! signal, the answer to a notification, the time to try one again, and [`LOOK_EVERY`].
 //!
 //! What is started was written down before, so a killed process never forgets that a run was under way: the next one begins it again,
-//! and it resumes. A run that is cut short by a stop stays written down as under way for the same reason.
+//! and it resumes. A run that is cut short by a stop stays written down as under way for the same reason. So does a notification that
+//! nobody has taken yet, and it is written down before it is sent for the first time.
 
 mod books;
 mod kept;
@@ -19,7 +20,6 @@ use std::time::Duration;
 use brigade_config::{Config, NotifyEvent};
 use brigade_core::report::RunOutcome;
 use brigade_core::schedule::{Because, Ending, Scheduler, Start};
-use brigade_state::StateError;
 use brigade_state::service::ServiceState;
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
@@ -31,13 +31,14 @@ use tracing::Instrument as _;
 
 use crate::board::{Board, Wall, outcome_word};
 use crate::clock::Clock;
-use crate::events::{EventKind, EventLog, News};
+use crate::events::{EventKind, EventLog, News, cut};
 use crate::limits::{FAREWELL_TIME, LAST_WORD_TIME, LOOK_EVERY, REMEMBER_EVERY, STOP_TIME};
 use crate::live::Live;
 use crate::notify::Notifier;
 use crate::runner::{Ended, Order, Runner};
-use crate::service::{Load, Setup, Signal};
-use books::Books;
+use crate::service::{Load, ServeError, Setup, Signal, Variable};
+use crate::webhook::{self, Carrier, Desk, Notification, Settled};
+use books::{Books, Notice};
 
 /// The shortest wait between two turns: what is due meanwhile is due at the next.
 const WAIT_MIN: Duration = Duration::from_millis(1);
@@ -68,6 +69,7 @@ struct Over {
 pub(crate) struct Daemon {
     config: Arc<Config>,
     load: Load,
+    variable: Variable,
     state_dir: PathBuf,
     state: Arc<ServiceState>,
     clock: Arc<dyn Clock>,
@@ -75,6 +77,7 @@ pub(crate) struct Daemon {
     notifier: Notifier,
     scheduler: Scheduler,
     books: Books,
+    desk: Desk,
     wall: Arc<Wall>,
     runs: JoinSet<Over>,
     stop_runs: CancellationToken,
@@ -91,11 +94,13 @@ pub(crate) struct Daemon {
 
 impl Daemon {
     /// Takes the state directory and reads what an earlier process remembered.
-    pub(crate) async fn open(setup: Setup) -> Result<Self, StateError> {
-        let Setup { config, load, state_dir, clock, runner, notifier, http: _ } = setup;
+    pub(crate) async fn open(setup: Setup, carrier: Arc<dyn Carrier>) -> Result<Self, ServeError> {
+        let Setup { config, load, variable, state_dir, clock, runner, notifier, http: _ } = setup;
         let now = clock.now();
         let config = Arc::new(config);
-        let (state, kept) = kept::take(&state_dir, now).await?;
+        let receiver = webhook::receiver(&config, &variable)?;
+        let (state, mut kept) = kept::take(&state_dir, now).await?;
+        let desk = Desk::new(receiver, carrier, std::mem::take(&mut kept.outbox), now);
         let mut scheduler = Scheduler::new(config.plans(), at_once(&config), kept.scheduler.clone(), now);
         let mut books = Books::new(kept);
         books.keep_to(&config, &mut scheduler, now);
@@ -107,11 +112,13 @@ impl Daemon {
             loaded: now,
             not_loaded: None,
             not_remembered: None,
+            deliveries: desk.deliveries(),
         };
         Ok(Self {
             wall: Arc::new(Wall::new(board, EventLog::begin(now))),
             config,
             load,
+            variable,
             state_dir,
             state: Arc::new(state),
             clock,
@@ -119,6 +126,7 @@ impl Daemon {
             notifier,
             scheduler,
             books,
+            desk,
             runs: JoinSet::new(),
             stop_runs: CancellationToken::new(),
             is_stopping: false,
@@ -144,6 +152,7 @@ impl Daemon {
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
                 Some(over) = self.runs.join_next() => self.over(over),
+                Some(answer) = self.desk.answer() => self.answered(answer),
                 Some(command) = commands.recv() => self.obey(command),
                 signal = signals.recv() => match signal {
                     Some(Signal::Reload) => self.reload(),
@@ -167,14 +176,47 @@ impl Daemon {
         }
         let notices = self.books.look(&self.config, &self.scheduler, &self.state_dir, now).await;
         for notice in &notices {
-            self.wall.events.tell(now, News::of(EventKind::Notice(notice.what), &notice.job, &notice.message));
-            // What was told is not told again by the next process.
-            self.is_dirty = true;
+            self.notify(notice, None, now);
         }
+        if !notices.is_empty() {
+            // What was told is not told again by the next process, and what is to be sent is sent by it, if this one cannot.
+            self.remember().await;
+        }
+        self.desk.send(now);
         self.put_up(now);
         self.notifier.alive();
         let until_due = step.wake.map_or(LOOK_EVERY, |wake| Duration::try_from(now.duration_until(wake)).unwrap_or(WAIT_MIN));
-        until_due.min(LOOK_EVERY).min(self.notifier.alive_every().unwrap_or(LOOK_EVERY)).max(WAIT_MIN)
+        let until_sent = self.desk.rest(now).unwrap_or(LOOK_EVERY);
+        until_due.min(until_sent).min(LOOK_EVERY).min(self.notifier.alive_every().unwrap_or(LOOK_EVERY)).max(WAIT_MIN)
+    }
+
+    /// Somebody is told of this: whoever follows the events, and the receiver of notifications where it is news.
+    fn notify(&mut self, notice: &Notice, run: Option<&str>, now: Timestamp) {
+        let Notice { what, job, message } = notice;
+        self.wall.events.tell(now, News { run, ..News::of(EventKind::Notice(*what), job, message) });
+        if self.desk.wants(*what) && self.books.is_news(job, *what) {
+            let (id, event, run) = (ulid::Ulid::new().to_string(), what.word().to_owned(), run.map(str::to_owned));
+            let notification = Notification { id, event, job: job.clone(), message: cut(message).to_owned(), time: now, run };
+            let settled = self.desk.add(notification, now);
+            self.not_delivered(settled, now);
+        }
+        self.is_dirty = true;
+    }
+
+    /// An attempt to deliver a notification has ended.
+    fn answered(&mut self, answer: webhook::Answer) {
+        let now = self.clock.now();
+        let settled = self.desk.settle(answer, now);
+        self.not_delivered(settled, now);
+        self.is_dirty = true;
+    }
+
+    /// A notification that reaches nobody is told here at least.
+    fn not_delivered(&self, settled: Option<Settled>, now: Timestamp) {
+        let Some(Settled { notification, reason, .. }) = settled else { return };
+        let Notification { id, event, job, run, .. } = &notification;
+        let message = format!("nobody was notified of `{event}` ({id}): {}", reason.unwrap_or_default());
+        self.wall.events.tell(now, News { run: run.as_deref(), ..News::of(EventKind::NotDelivered, job, &message) });
     }
 
     /// Starts a run.
@@ -213,15 +255,14 @@ impl Daemon {
         self.books.ended(&job, ended.outcome, now);
         let word = outcome_word(ended.outcome);
         let message = ended.message.unwrap_or_else(|| word.to_owned());
-        let news = News { run: Some(&run), ..News::of(EventKind::Ended, &job, &message) };
-        self.wall.events.tell(now, News { message: word, ..news });
+        self.wall.events.tell(now, News { run: Some(&run), ..News::of(EventKind::Ended, &job, word) });
         let notice = match ended.outcome {
             RunOutcome::Failed | RunOutcome::Partial => Some(NotifyEvent::Failed),
             RunOutcome::Refused => Some(NotifyEvent::Refused),
             RunOutcome::Done | RunOutcome::Interrupted => None,
         };
-        if let Some(notice) = notice {
-            self.wall.events.tell(now, News { event: EventKind::Notice(notice), ..news });
+        if let Some(what) = notice {
+            self.notify(&Notice { what, job: job.clone(), message }, Some(&run), now);
         }
         self.is_dirty = true;
     }
@@ -254,8 +295,12 @@ impl Daemon {
     fn reload(&mut self) {
         self.notifier.reloading();
         let now = self.clock.now();
-        match (self.load)() {
-            Ok(config) => {
+        let read = (self.load)().and_then(|config| match webhook::receiver(&config, &self.variable) {
+            Ok(receiver) => Ok((config, receiver)),
+            Err(error) => Err(error.to_string()),
+        });
+        match read {
+            Ok((config, receiver)) => {
                 let (new, old) = (&config.serve, &self.config.serve);
                 let is_fixed = (new.listen, &new.token, &new.state_dir) != (old.listen, &old.token, &old.state_dir);
                 let message = if is_fixed {
@@ -266,6 +311,7 @@ impl Daemon {
                 self.config = Arc::new(config);
                 self.scheduler.replace(self.config.plans(), at_once(&self.config), now);
                 self.books.keep_to(&self.config, &mut self.scheduler, now);
+                self.desk.replace(receiver, now);
                 (self.loaded, self.not_loaded, self.is_dirty) = (now, None, true);
                 self.wall.events.tell(now, News { event: EventKind::Reloaded, job: None, run: None, message });
             }
@@ -312,7 +358,7 @@ impl Daemon {
 
     /// Writes down what must outlive the process, and answers those who wait for that.
     async fn remember(&mut self) {
-        let kept = self.books.kept(self.scheduler.memory());
+        let kept = self.books.kept(self.scheduler.memory(), self.desk.kept());
         let result = kept::put(self.state.clone(), kept).await;
         if let Err(error) = &result {
             tracing::error!("what the scheduler remembers cannot be written down, so a restart may run a job again: {error}");
@@ -335,6 +381,7 @@ impl Daemon {
             loaded: self.loaded,
             not_loaded: self.not_loaded.clone(),
             not_remembered: self.not_remembered.clone(),
+            deliveries: self.desk.deliveries(),
         });
     }
 }

@@ -33,6 +33,8 @@ pub(crate) enum EventKind {
     NotReloaded,
     /// What somebody should be told of.
     Notice(NotifyEvent),
+    /// The receiver of notifications was not told.
+    NotDelivered,
 }
 
 impl EventKind {
@@ -46,6 +48,7 @@ impl EventKind {
             Self::Reloaded => "reloaded",
             Self::NotReloaded => "not_reloaded",
             Self::Notice(notice) => notice.word(),
+            Self::NotDelivered => "not_delivered",
         }
     }
 }
@@ -102,7 +105,10 @@ impl EventLog {
     /// Something happened: it is logged, kept, and told to everybody who follows.
     pub(crate) fn tell(&self, now: Timestamp, news: News<'_>) {
         let message = cut(news.message);
-        tracing::info!(event = news.event.word(), job = news.job, run = news.run, "{message}");
+        match news.event {
+            EventKind::NotDelivered => tracing::error!(event = news.event.word(), job = news.job, run = news.run, "{message}"),
+            _ => tracing::info!(event = news.event.word(), job = news.job, run = news.run, "{message}"),
+        }
         let mut inside = self.0.lock();
         let (job, run) = (news.job.map(str::to_owned), news.run.map(str::to_owned));
         let event = Event { id: inside.next, at: now, event: news.event, job, run, message: message.to_owned() };
@@ -172,7 +178,7 @@ fn framed(event: &Event) -> Bytes {
 }
 
 /// The beginning of a message, at a boundary of characters.
-fn cut(message: &str) -> &str {
+pub(crate) fn cut(message: &str) -> &str {
     &message[..message.floor_char_boundary(MESSAGE_BYTES_MAX)]
 }
 

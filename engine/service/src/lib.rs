@@ -23,10 +23,12 @@ pub mod metrics;
 mod notify;
 mod runner;
 mod service;
+mod webhook;
 
 pub use clock::{Clock, SystemClock};
 
 pub use http::{HttpOptions, OpenToStrangers, Token};
 pub use notify::Notifier;
 pub use runner::{Ended, Order, Runner};
-pub use service::{Load, ServeError, Service, Setup, Signal};
+pub use service::{Load, ServeError, Service, Setup, Signal, Variable};
+pub use webhook::WebhookError;

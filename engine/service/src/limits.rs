@@ -67,3 +67,27 @@ pub(crate) const RUNS_SHOWN_MAX: usize = 50;
 
 /// Bytes of a kept report that are sent: 20,000 failures. A larger one is read with `brigade report`.
 pub(crate) const REPORT_BYTES_MAX: u64 = 8 * 1024 * 1024;
+
+/// Notifications that wait for their receiver: more than fifty jobs make in a day in which everything goes wrong, in some 300 KB.
+pub(crate) const NOTIFICATIONS_PENDING_MAX: usize = 256;
+
+/// Notifications whose fate can be looked at.
+pub(crate) const NOTIFICATIONS_SETTLED_MAX: usize = 32;
+
+/// How long one attempt to deliver a notification may take: a receiver that does more before it answers than to queue it is ill.
+pub(crate) const ATTEMPT_TIME: Duration = Duration::from_secs(10);
+
+/// How much of that may pass until there is a connection.
+pub(crate) const CONNECT_TIME: Duration = Duration::from_secs(5);
+
+/// The pause after the first failed attempt: as long as a receiver that is restarted behind a proxy is away.
+pub(crate) const PAUSE_FIRST: Duration = Duration::from_secs(2);
+
+/// The longest pause, whatever the receiver says: a notification that comes an hour after the receiver is back comes late.
+pub(crate) const PAUSE_MAX: Duration = Duration::from_secs(3600);
+
+/// A notification that is as old as this and fails once more is given up: whoever mends the receiver after a day reads the status page.
+pub(crate) const AGE_MAX: Duration = Duration::from_secs(24 * 3600);
+
+/// Attempts at most: a day of pauses takes some forty, so a clock that stands still is what this is for.
+pub(crate) const ATTEMPTS_MAX: u32 = 64;

@@ -18,6 +18,7 @@ pub use reference::reference;
 
 use crate::board::{Board, JobStatus, OUTCOMES, outcome_word};
 use crate::live::{BYTES, OBJECTS, SIDES};
+use crate::webhook::{Counts, Deliveries};
 use page::Page;
 
 /// The page of a board, in the text format of Prometheus.
@@ -27,6 +28,7 @@ pub(crate) fn render(board: &Board, now: Timestamp) -> String {
     page.gauge(&table::LOADED, &[], seconds_of(board.loaded));
     page.gauge(&table::NOT_LOADED, &[], flag(board.not_loaded.is_some()));
     page.gauge(&table::NOT_REMEMBERED, &[], flag(board.not_remembered.is_some()));
+    notifications(&page, &board.deliveries);
     for (name, status) in &board.jobs {
         let job = board.job(name);
         let tenant = job.and_then(|job| job.tenant.as_deref());
@@ -39,6 +41,15 @@ pub(crate) fn render(board: &Board, now: Timestamp) -> String {
         limits(&page, name, status);
     }
     page.render()
+}
+
+fn notifications(page: &Page, deliveries: &Deliveries) {
+    let Counts { delivered, given_up, dropped, failed_attempts } = deliveries.counts;
+    for (outcome, count) in [("delivered", delivered), ("given_up", given_up), ("dropped", dropped)] {
+        page.counter(&table::NOTIFICATIONS, &[outcome], count);
+    }
+    page.counter(&table::NOTIFICATION_FAILURES, &[], failed_attempts);
+    page.gauge(&table::NOTIFICATIONS_PENDING, &[], approximate(u64::try_from(deliveries.pending.len()).unwrap_or(u64::MAX)));
 }
 
 fn age(page: &Page, job: &str, status: &JobStatus, now: Timestamp) {

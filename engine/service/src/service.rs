@@ -18,9 +18,13 @@ use crate::http::{self, HttpOptions, OpenToStrangers, Site};
 use crate::limits::{COMMANDS_PENDING_MAX, FAREWELL_TIME, HEARTBEAT_EVERY, PROGRESS_EVERY};
 use crate::notify::Notifier;
 use crate::runner::Runner;
+use crate::webhook::{Post, WebhookError};
 
 /// Reads the configuration again, or says why not.
 pub type Load = Box<dyn Fn() -> Result<Config, String> + Send + Sync>;
+
+/// The value of a variable that the configuration names; `None` where it is not set.
+pub type Variable = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
 /// What a service is made of.
 pub struct Setup {
@@ -28,6 +32,8 @@ pub struct Setup {
     pub config: Config,
     /// How it is read again.
     pub load: Load,
+    /// Where its secrets are.
+    pub variable: Variable,
     /// Where the state of the process is kept.
     pub state_dir: PathBuf,
     /// The time.
@@ -58,6 +64,9 @@ pub enum ServeError {
     /// Strangers could reach it.
     #[error(transparent)]
     Open(#[from] OpenToStrangers),
+    /// `[notifications]` cannot be used.
+    #[error(transparent)]
+    Webhook(#[from] WebhookError),
     /// The address cannot be listened on.
     #[error("cannot listen on {address}")]
     Listen {
@@ -81,12 +90,13 @@ impl Service {
     /// Takes the state directory, reads what an earlier process remembered, and listens; nothing runs yet.
     ///
     /// # Errors
-    /// When another process has the state directory, when strangers could reach the service, or the address is not free.
+    /// When another process has the state directory, when strangers could reach the service, when a secret of the configuration is not
+    /// known, or the address is not free.
     pub async fn open(setup: Setup) -> Result<Self, ServeError> {
         setup.http.refuse_strangers()?;
         let address = setup.http.listen;
         let (clock, state_dir, token) = (setup.clock.clone(), setup.state_dir.clone(), setup.http.token.clone());
-        let daemon = Daemon::open(setup).await?;
+        let daemon = Daemon::open(setup, Arc::new(Post::new()?)).await?;
         let listener = TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address, source })?;
         let (commands, receiver) = mpsc::channel(COMMANDS_PENDING_MAX);
         let site = Site { wall: daemon.wall(), commands, clock, state_dir, token };

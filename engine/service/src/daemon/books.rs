@@ -19,6 +19,7 @@ use super::kept::{Kept, Known, with_cause};
 use crate::board::{JobStatus, OUTCOMES, outcome_word, recovery_point};
 use crate::limits::LOOK_EVERY;
 use crate::live::{Live, Tally};
+use crate::webhook::Outbox;
 
 /// Something that somebody should be told of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,7 +71,13 @@ impl Books {
                 _ => {}
             }
             self.jobs.entry(name.clone()).or_default().is_stale = true;
-            self.known.entry(name.clone()).or_insert(Known { since: now, told: None, is_proven: false, last_success: None });
+            self.known.entry(name.clone()).or_insert(Known {
+                since: now,
+                told: None,
+                is_proven: false,
+                last_success: None,
+                streak: BTreeSet::new(),
+            });
         }
         self.paused = config.jobs.iter().filter(|(_, job)| job.paused).map(|(name, _)| name.clone()).collect();
         self.jobs.retain(|name, entry| config.jobs.contains_key(name) || entry.live.is_some());
@@ -78,8 +85,8 @@ impl Books {
     }
 
     /// What is to be kept.
-    pub(super) fn kept(&self, scheduler: Memory) -> Kept {
-        Kept::new(scheduler, self.paused.clone(), self.known.clone())
+    pub(super) fn kept(&self, scheduler: Memory, outbox: Outbox) -> Kept {
+        Kept::new(scheduler, self.paused.clone(), self.known.clone(), outbox)
     }
 
     /// A run began.
@@ -98,11 +105,25 @@ impl Books {
             entry.ended[at] += 1;
         }
         match self.known.get_mut(job) {
-            Some(known) if outcome == RunOutcome::Done => known.last_success = Some(now),
+            Some(known) if outcome == RunOutcome::Done => {
+                known.last_success = Some(now);
+                known.streak.clear();
+            }
             Some(_) => {}
             // The configuration has it no more, and its last run is over.
             None => {
                 self.jobs.remove(job);
+            }
+        }
+    }
+
+    /// Whether somebody is to be notified of this. Breaches, recoveries and first copies are told once anyway; of runs that did not end
+    /// clean, the first of each kind since the last clean one is news.
+    pub(super) fn is_news(&mut self, job: &str, what: NotifyEvent) -> bool {
+        match what {
+            NotifyEvent::Breach | NotifyEvent::Recovered | NotifyEvent::FirstSuccess => true,
+            NotifyEvent::Failed | NotifyEvent::Refused => {
+                self.known.get_mut(job).is_some_and(|known| known.streak.insert(what.word().to_owned()))
             }
         }
     }
@@ -153,8 +174,9 @@ impl Books {
         match read {
             Ok(ledger) => {
                 let success = ledger.last.as_ref().filter(|last| last.outcome == outcome_word(RunOutcome::Done)).map(|last| last.ended);
-                if let Some(known) = self.known.get_mut(job) {
-                    known.last_success = known.last_success.max(success);
+                if let Some(known) = self.known.get_mut(job).filter(|known| success > known.last_success) {
+                    known.last_success = success;
+                    known.streak.clear();
                 }
                 entry.trouble = None;
                 entry.ledger = Arc::new(ledger);

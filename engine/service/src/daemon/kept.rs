@@ -1,4 +1,4 @@
-//! What outlives the process: what the scheduler remembers, and what was told already.
+//! What outlives the process: what the scheduler remembers, what was told already, and what is still to be told.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -10,6 +10,8 @@ use brigade_state::StateError;
 use brigade_state::service::ServiceState;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+
+use crate::webhook::Outbox;
 
 /// Name and version of the shape of the file.
 const SCHEMA: &str = "brigade.serve/1";
@@ -24,6 +26,9 @@ pub(super) struct Kept {
     pub(super) paused: BTreeSet<String>,
     /// By name.
     pub(super) jobs: BTreeMap<String, Known>,
+    /// Notifications that nobody has taken yet.
+    #[serde(default)]
+    pub(super) outbox: Outbox,
 }
 
 /// What is kept of a job.
@@ -37,11 +42,14 @@ pub(super) struct Known {
     pub(super) is_proven: bool,
     /// When a clean run ended last.
     pub(super) last_success: Option<Timestamp>,
+    /// Words of the endings of runs that somebody was notified of since the last clean run.
+    #[serde(default)]
+    pub(super) streak: BTreeSet<String>,
 }
 
 impl Kept {
-    pub(super) fn new(scheduler: Memory, paused: BTreeSet<String>, jobs: BTreeMap<String, Known>) -> Self {
-        Self { schema: SCHEMA.to_owned(), scheduler, paused, jobs }
+    pub(super) fn new(scheduler: Memory, paused: BTreeSet<String>, jobs: BTreeMap<String, Known>, outbox: Outbox) -> Self {
+        Self { schema: SCHEMA.to_owned(), scheduler, paused, jobs, outbox }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Days of the loop in no time: a scripted runner, a clock that follows tokio's paused one, and a real state directory.
 
+mod notified;
 mod stage;
 
 use std::time::Duration;

@@ -23,7 +23,30 @@ pub(super) fn jobs(board: &Board, now: Timestamp) -> Value {
         "now": now,
         "stopping": board.is_stopping,
         "configuration": {"loaded": board.loaded, "refused": board.not_loaded},
+        "notifications": deliveries(board),
         "jobs": jobs,
+    })
+}
+
+/// How the notifications stand: those that wait, and the last that do not wait any more.
+pub(super) fn notifications(board: &Board, now: Timestamp) -> Value {
+    let mut value = deliveries(board);
+    value["schema"] = json!("brigade.notifications/1");
+    value["now"] = json!(now);
+    value["waiting"] = json!(board.deliveries.pending);
+    value["settled"] = json!(board.deliveries.settled);
+    value
+}
+
+/// How the notifications stand, in short: `trouble` is why the oldest that was tried is not delivered.
+fn deliveries(board: &Board) -> Value {
+    let deliveries = &board.deliveries;
+    let trouble = deliveries.pending.iter().find_map(|pending| pending.trouble.as_ref());
+    json!({
+        "configured": deliveries.is_configured,
+        "pending": deliveries.pending.len(),
+        "counts": deliveries.counts,
+        "trouble": trouble,
     })
 }
 

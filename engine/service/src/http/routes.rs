@@ -59,6 +59,7 @@ async fn look(request: &Request<Incoming>, site: &Site) -> Response<Answer> {
         ["metrics"] => whole(StatusCode::OK, METRICS, metrics::render(&board, now)),
         ["api", "events"] => events(request, site),
         ["api", "jobs"] => value(&json::jobs(&board, now)),
+        ["api", "notifications"] => value(&json::notifications(&board, now)),
         ["api", "jobs", name] => match json::job(&site.wall, name, &site.state_dir, now).await {
             Some(job) => value(&job),
             None => not_found(),

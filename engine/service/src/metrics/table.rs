@@ -35,6 +35,12 @@ pub(super) const NOT_LOADED: Metric =
     gauge("brigade_configuration_refused", &[], "1 while the last reading of the configuration was refused and the one before counts");
 pub(super) const NOT_REMEMBERED: Metric =
     gauge("brigade_state_unwritable", &[], "1 while what must outlive the process cannot be written to the state directory");
+pub(super) const NOTIFICATIONS: Metric =
+    counter("brigade_notifications_total", &["outcome"], "Notifications that the receiver took, that were given up, or that made room");
+pub(super) const NOTIFICATION_FAILURES: Metric =
+    counter("brigade_notification_attempt_failures_total", &[], "Attempts to deliver a notification that failed");
+pub(super) const NOTIFICATIONS_PENDING: Metric =
+    gauge("brigade_notifications_pending", &[], "Notifications that the receiver has not taken yet");
 pub(super) const JOB_INFO: Metric = gauge(
     "brigade_job_info",
     &["job", "tenant", "class"],
@@ -79,6 +85,9 @@ pub(super) const TABLE: &[Metric] = &[
     LOADED,
     NOT_LOADED,
     NOT_REMEMBERED,
+    NOTIFICATIONS,
+    NOTIFICATION_FAILURES,
+    NOTIFICATIONS_PENDING,
     JOB_INFO,
     LAG,
     FRONTIER,

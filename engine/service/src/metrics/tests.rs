@@ -18,6 +18,7 @@ use super::table::{Kind, TABLE};
 use super::{reference, render};
 use crate::board::{Board, JobStatus};
 use crate::live::{Live, Tally};
+use crate::webhook::{Counts, Deliveries};
 
 const NOW: &str = "2026-11-20T06:00:00Z";
 
@@ -73,7 +74,21 @@ fn board() -> Board {
                 tenant = \"team\"\nrecovery_point = \"1h\"\n[jobs.new]\nsource = \"s3://n/a\"\ntarget = \"gs://n/b\"\n";
     let config = Config::parse(text).expect("understood");
     let jobs = BTreeMap::from([("busy".to_owned(), status(ledger(), Some(live()))), ("new".to_owned(), status(Ledger::default(), None))]);
-    Board { config: Arc::new(config), jobs, turned: None, is_stopping: false, loaded: now(), not_loaded: None, not_remembered: None }
+    Board {
+        config: Arc::new(config),
+        jobs,
+        turned: None,
+        is_stopping: false,
+        loaded: now(),
+        not_loaded: None,
+        not_remembered: None,
+        deliveries: deliveries(),
+    }
+}
+
+fn deliveries() -> Deliveries {
+    let counts = Counts { delivered: 7, given_up: 2, dropped: 1, failed_attempts: 9 };
+    Deliveries { is_configured: true, counts, ..Deliveries::default() }
 }
 
 /// A series: its name, its labels and its value.
@@ -175,6 +190,9 @@ fn values_say_what_is_so() {
     assert_eq!(value("brigade_job_throttled_total", &[("job", "busy"), ("side", "target")]), Some(1.0));
     assert_eq!(value("brigade_job_limit_requests", &[("class", "write"), ("reason", "trying")]), Some(8.0));
     assert_eq!(value("brigade_job_info", &[("tenant", "team"), ("label_cost", "a\"b\\c")]), Some(1.0));
+    assert_eq!(value("brigade_notifications_total", &[("outcome", "given_up")]), Some(2.0));
+    assert_eq!(value("brigade_notification_attempt_failures_total", &[]), Some(9.0));
+    assert_eq!(value("brigade_notifications_pending", &[]), Some(0.0));
     let later = lint(&render(&board(), now() + SignedDuration::from_hours(1)));
     assert_eq!(value_of(&later, "brigade_job_lag_seconds", &[("job", "busy")]), Some(10_800.0), "it grows while nothing changes");
 }

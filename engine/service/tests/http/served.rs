@@ -120,6 +120,7 @@ impl Served {
         let service = Service::open(Setup {
             config,
             load: Box::new(move || Ok(again.clone())),
+            variable: Box::new(|_| None),
             state_dir: directory.path().to_owned(),
             clock: Arc::new(SystemClock),
             runner: runner.clone(),

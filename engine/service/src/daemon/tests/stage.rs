@@ -1,6 +1,6 @@
 //! What the loop stands on in tests.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +25,7 @@ use crate::http::HttpOptions;
 use crate::notify::Notifier;
 use crate::runner::{Ended, Order, Runner};
 use crate::service::{ServeError, Service, Setup, Signal};
+use crate::webhook::{Answer, Carrier, Parcel};
 
 pub(super) const MINUTE: Duration = Duration::from_secs(60);
 pub(super) const HOUR: Duration = Duration::from_secs(3600);
@@ -186,11 +187,76 @@ impl Runner for Script {
     }
 }
 
+/// A receiver of notifications that answers as the test says, and notes what it was sent.
+pub(super) struct Mailbox {
+    begun: Instant,
+    answers: Mutex<VecDeque<Reply>>,
+    always: Mutex<Reply>,
+    sent: Mutex<Vec<Letter>>,
+}
+
+/// What the receiver says to an attempt.
+#[derive(Clone)]
+pub(super) enum Reply {
+    Says(Answer),
+    Nothing,
+    Panics,
+}
+
+/// An attempt as it arrived: when, after the test began, and what it said.
+#[derive(Clone, Debug)]
+pub(super) struct Letter {
+    pub(super) at: Duration,
+    pub(super) id: String,
+    pub(super) body: serde_json::Value,
+}
+
+impl Mailbox {
+    fn new(begun: Instant) -> Self {
+        Self { begun, answers: Mutex::default(), always: Mutex::new(Reply::Says(Answer::Taken)), sent: Mutex::default() }
+    }
+
+    /// What it says to the next attempts, in their order.
+    pub(super) fn answers(&self, replies: impl IntoIterator<Item = Reply>) {
+        self.answers.lock().extend(replies);
+    }
+
+    /// What it says to all that no other answer is meant for.
+    pub(super) fn always(&self, reply: Reply) {
+        *self.always.lock() = reply;
+    }
+
+    /// All attempts, in their order.
+    pub(super) fn letters(&self) -> Vec<Letter> {
+        self.sent.lock().clone()
+    }
+
+    /// The events of all attempts, in their order.
+    pub(super) fn events(&self) -> Vec<String> {
+        self.letters().iter().map(|letter| letter.body["event"].as_str().expect("a word").to_owned()).collect()
+    }
+}
+
+#[async_trait]
+impl Carrier for Mailbox {
+    async fn carry(&self, parcel: Parcel) -> Answer {
+        let body = serde_json::from_str(&parcel.body.text).expect("JSON");
+        self.sent.lock().push(Letter { at: self.begun.elapsed(), id: parcel.id, body });
+        let reply = self.answers.lock().pop_front().unwrap_or_else(|| self.always.lock().clone());
+        match reply {
+            Reply::Says(answer) => answer,
+            Reply::Nothing => std::future::pending().await,
+            Reply::Panics => panic!("this carrier panics"),
+        }
+    }
+}
+
 /// A state directory, a clock, a runner and a configuration.
 pub(super) struct Stage {
     directory: tempfile::TempDir,
     pub(super) clock: Arc<TestClock>,
     pub(super) runner: Arc<Script>,
+    pub(super) mailbox: Arc<Mailbox>,
     configuration: Arc<Mutex<String>>,
 }
 
@@ -201,7 +267,8 @@ impl Stage {
         let clock = Arc::new(TestClock { begun, leaps: Mutex::default() });
         let state = directory.path().to_owned();
         let runner = Arc::new(Script { begun, state, clock: clock.clone(), plan: Mutex::default(), seen: Mutex::default() });
-        Self { directory, clock, runner, configuration: Arc::new(Mutex::new(configuration.to_owned())) }
+        let mailbox = Arc::new(Mailbox::new(begun));
+        Self { directory, clock, runner, mailbox, configuration: Arc::new(Mutex::new(configuration.to_owned())) }
     }
 
     pub(super) fn state(&self) -> &Path {
@@ -223,6 +290,7 @@ impl Stage {
         Setup {
             config: load().expect("a configuration that is understood"),
             load: Box::new(load),
+            variable: Box::new(|name| (name == "HOOK").then(|| "http://127.0.0.1:9/in-words-of-the-test".to_owned())),
             state_dir: self.state().to_owned(),
             clock: self.clock.clone(),
             runner: self.runner.clone(),
@@ -239,9 +307,11 @@ impl Stage {
     pub(super) async fn start(&self) -> Running {
         let deadline = Instant::now() + FREE_WITHIN;
         let daemon = loop {
-            match Daemon::open(self.setup()).await {
+            match Daemon::open(self.setup(), self.mailbox.clone()).await {
                 Ok(daemon) => break daemon,
-                Err(StateError::Served { .. }) if Instant::now() < deadline => tokio::time::sleep(Duration::from_millis(10)).await,
+                Err(ServeError::State(StateError::Served { .. })) if Instant::now() < deadline => {
+                    tokio::time::sleep(Duration::from_millis(10)).await
+                }
                 Err(error) => panic!("the service does not open: {error}"),
             }
         };
