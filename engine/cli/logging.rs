@@ -1,4 +1,7 @@
 //! Logs: to standard error, as text or JSON lines; `-v` says more, `-q` less.
+//!
+//! Without `-v` only the engine itself may warn: what a library warns of either comes out as an error of ours, told once and in its
+//! place, or was overcome.
 
 use tracing_subscriber::EnvFilter;
 
@@ -9,7 +12,7 @@ use crate::terminal::Stderr;
 pub fn start(global: &Global) {
     let level = match (global.quiet, global.verbose) {
         (true, _) => "error,s3s=off",
-        (false, 0) => "warn,brigade_service=info,s3s=off",
+        (false, 0) => "error,brigade=warn,brigade_service=info,s3s=off",
         (false, 1) => {
             "info,brigade=debug,brigade_pipeline=debug,brigade_store=debug,brigade_s3=debug,brigade_gcs=debug,brigade_local=debug"
         }
