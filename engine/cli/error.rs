@@ -16,17 +16,18 @@ pub struct CliError {
     what: String,
     cause: Option<String>,
     hint: Option<String>,
+    is_held: bool,
 }
 
 impl CliError {
     /// `what` failed because of `cause`.
     pub fn new(what: impl Into<String>, cause: impl fmt::Display) -> Self {
-        Self { what: what.into(), cause: Some(without_number(cause.to_string())), hint: None }
+        Self { what: what.into(), cause: Some(without_number(cause.to_string())), hint: None, is_held: false }
     }
 
     /// A sentence that needs no cause.
     pub fn plain(what: impl Into<String>) -> Self {
-        Self { what: what.into(), cause: None, hint: None }
+        Self { what: what.into(), cause: None, hint: None, is_held: false }
     }
 
     /// A store's error, with the hint of its kind.
@@ -58,6 +59,16 @@ impl CliError {
     /// What to do about it.
     pub fn hint(self, hint: impl Into<String>) -> Self {
         Self { hint: Some(hint.into()), ..self }
+    }
+
+    /// Another process has what it takes.
+    pub fn held(self) -> Self {
+        Self { is_held: true, ..self }
+    }
+
+    /// Whether another process has what it takes, so that nothing was tried.
+    pub fn is_held(&self) -> bool {
+        self.is_held
     }
 
     /// The sentence and its cause.

@@ -157,7 +157,8 @@ pub fn spelt(place: &Place) -> String {
 fn cannot_open(error: &StateError) -> CliError {
     match error {
         StateError::Busy { .. } => {
-            CliError::plain(error.to_string()).hint("wait for it, or stop it and give the command again: it goes on where that one was")
+            let what = CliError::plain(error.to_string()).held();
+            what.hint("wait for it, or stop it and give the command again: it goes on where that one was")
         }
         StateError::Damaged { .. } => CliError::plain(error.to_string()).hint("name a manifest as a clean run wrote it"),
         _ => match std::error::Error::source(error) {

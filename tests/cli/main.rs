@@ -10,11 +10,14 @@ mod failures;
 mod help;
 mod jobs;
 mod listings;
+mod nothing;
+mod notified;
 mod places;
 mod reference;
 mod refusals;
 mod report;
 mod serve;
+mod served;
 mod story;
 mod summaries;
 #[path = "../support/lab.rs"]

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use brigade_config::{Job, TenantLimits};
 use brigade_core::recovery::{Ahead, Level, Standing, Swept, standing};
 use brigade_core::report::RunOutcome;
-use brigade_state::ledger::{Ended, Ledger};
+use brigade_state::ledger::{Ended, Ledger, Unrecorded};
 use clap::Parser;
 use jiff::{SignedDuration, Timestamp};
 
@@ -20,13 +20,16 @@ use crate::setting::Setting;
 /// Exit code of a breached recovery point.
 pub const BREACHED: u8 = 3;
 
+/// The option of a run that only says what it would do.
+const DRY_RUN: &str = "--dry-run";
+
 /// Runs a configured job.
 pub async fn run(args: &RunArgs, global: &Global) -> Result<ExitCode, CliError> {
     let config = Config::load(global.config.as_deref())?;
     let job = config.job(&args.job)?;
     wait_for_those_before(&config, args, job)?;
     let report = args.report.as_ref().map(|path| format!("--report={}", path.display()));
-    let dry_run = args.dry_run.then(|| "--dry-run".to_owned());
+    let dry_run = args.dry_run.then(|| DRY_RUN.to_owned());
     let state = config.state_dir(job, args.state_dir.as_deref())?;
     let asked = Asked { name: &args.job, state: &state, words: report.into_iter().chain(dry_run).collect(), cap: Cap::default() };
     let Made { result, ledger } = make(&config, &asked, &Setting::of_person(global)).await?;
@@ -82,21 +85,41 @@ pub struct Made {
 pub async fn make(config: &Config, asked: &Asked<'_>, setting: &Setting<'_>) -> Result<Made, CliError> {
     let (name, state) = (asked.name, asked.state);
     let job = config.job(name)?;
-    refuse_what_is_not_there(name, job)?;
-    let command = command(config, asked)?;
-    let mut ledger = read_ledger(state, name, job);
     let began = Timestamp::now();
-    let result = Box::pin(execute(command, setting)).await;
-    // A dry run leaves no directory, and so nothing to note.
-    if let Ok(ran) = &result
-        && let Some(ended) = ended(ran, job, began)
+    let result = match refuse_what_is_not_there(name, job).and_then(|()| command(config, asked)) {
+        Ok(command) => Box::pin(execute(command, setting)).await,
+        Err(error) => Err(error),
+    };
+    let mut ledger = read_ledger(state, name, job);
+    if note(&mut ledger, &result, asked, job, (setting, began))
+        && let Err(error) = ledger.write(state, name)
     {
-        ledger.note(ended);
-        if let Err(error) = ledger.write(state, name) {
-            tracing::warn!("the age of the copy could not be written down, so the next look takes it for older: {error}");
-        }
+        tracing::warn!("the age of the copy could not be written down, so the next look takes it for older: {error}");
     }
     Ok(Made { result, ledger })
+}
+
+/// Notes what a run has shown, or that it came to nothing; says whether there was anything to note. A dry run leaves nothing, and one
+/// that met another run of its places was none.
+fn note(ledger: &mut Ledger, result: &Result<Ran, CliError>, asked: &Asked<'_>, job: &Job, begun: (&Setting<'_>, Timestamp)) -> bool {
+    let (setting, began) = begun;
+    match result {
+        Ok(ran) => match ended(ran, job, began) {
+            Some(ended) => ledger.note(ended),
+            None => return false,
+        },
+        Err(error) if error.is_held() || asked.words.iter().any(|word| word == DRY_RUN) => return false,
+        Err(error) => ledger.note_unrecorded(Unrecorded {
+            run: setting.run(),
+            command: job.mode.command().to_owned(),
+            source: job.source.to_string(),
+            target: job.target.to_string(),
+            began,
+            ended: Timestamp::now(),
+            reason: error.sentence(),
+        }),
+    }
+    true
 }
 
 /// What a job asks for and no run can keep is refused, not left out.
@@ -196,6 +219,7 @@ fn ended(ran: &Ran, job: &Job, began: Timestamp) -> Option<Ended> {
         failing: objects.failed + objects.skipped,
         held_back: SignedDuration::try_from(job.held_back).unwrap_or(SignedDuration::MAX),
         directory: ran.directory.as_ref()?.file_name()?.to_str()?.to_owned(),
+        reason: ran.reason.clone(),
     })
 }
 

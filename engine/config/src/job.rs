@@ -65,6 +65,17 @@ pub enum Mode {
     Migrate,
 }
 
+impl Mode {
+    /// The name of its command.
+    pub fn command(self) -> &'static str {
+        match self {
+            Self::Copy => "copy",
+            Self::Sync | Self::SyncDelete => "sync",
+            Self::Migrate => "migrate",
+        }
+    }
+}
+
 /// `[jobs.NAME.ready_when]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReadyWhen {
@@ -210,14 +221,9 @@ impl Config {
     /// The command that a job is: its words, as a shell would hand them over. `None` where there is no such job.
     pub fn arguments(&self, name: &str) -> Option<Vec<String>> {
         let job = self.jobs.get(name)?;
-        let command = match job.mode {
-            Mode::Copy => "copy",
-            Mode::Sync | Mode::SyncDelete => "sync",
-            Mode::Migrate => "migrate",
-        };
         let places =
             [&job.source, &job.target].map(|location| if job.tenant.is_some() { as_folder(location) } else { location.to_string() });
-        let mut words: Vec<String> = std::iter::once(command.to_owned()).chain(places).collect();
+        let mut words: Vec<String> = std::iter::once(job.mode.command().to_owned()).chain(places).collect();
         // What the class and the tenant say holds where the job says nothing.
         let verify = self.class_of(job).and_then(|class| class.verify.clone()).map(|verify| ("--verify", verify));
         let tenant = job.tenant.as_ref().and_then(|tenant| self.tenants.get(tenant));

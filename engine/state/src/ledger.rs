@@ -6,9 +6,11 @@
 use std::path::{Path, PathBuf};
 
 use brigade_core::recovery::{Frontier, Swept};
-use jiff::{SignedDuration, Timestamp};
+use brigade_core::report::{ByteCounts, ObjectCounts, ProofCounts};
+use jiff::{SignedDuration, Timestamp, Unit};
 use serde::{Deserialize, Serialize};
 
+use crate::history::{self, Record};
 use crate::{StateError, disk};
 
 /// Name and version of the shape of the file.
@@ -16,6 +18,12 @@ pub const SCHEMA: &str = "brigade.ledger/1";
 
 /// Runs whose duration is remembered: a month of a daily job, so that the worst of them is worth counting on.
 const DURATIONS_MAX: usize = 31;
+
+/// Runs without a record of their own that are remembered: as many as reports are kept of a directory.
+const UNRECORDED_MAX: usize = 31;
+
+/// Longest reason, in bytes: an error with its cause, not a page.
+const REASON_BYTES_MAX: usize = 1_024;
 
 /// A run that has ended, as the ledger takes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +44,57 @@ pub struct Ended {
     pub held_back: SignedDuration,
     /// The directory below `STATE/jobs` in which its history stands.
     pub directory: String,
+    /// Why it did not end as promised, for people.
+    pub reason: Option<String>,
+}
+
+/// A run that failed before it could open the state of its places: without credentials, or where a place cannot be reached. No
+/// history has a record of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unrecorded {
+    /// Its ULID.
+    pub run: String,
+    /// The command's name.
+    pub command: String,
+    /// As the configuration has it.
+    pub source: String,
+    /// As the configuration has it.
+    pub target: String,
+    /// When it began.
+    pub began: Timestamp,
+    /// When it ended.
+    pub ended: Timestamp,
+    /// Why, for people.
+    pub reason: String,
+}
+
+impl Unrecorded {
+    /// How such a run ended, as reports have it.
+    pub const OUTCOME: &'static str = "failed";
+
+    /// The run as the records of a history are. It follows none of them.
+    pub fn record(&self) -> Record {
+        Record {
+            schema: history::SCHEMA.to_owned(),
+            run: self.run.clone(),
+            command: self.command.clone(),
+            source: self.source.clone(),
+            target: self.target.clone(),
+            started: to_seconds(self.began),
+            finished: to_seconds(self.ended),
+            outcome: Self::OUTCOME.to_owned(),
+            objects: ObjectCounts::default(),
+            bytes: ByteCounts::default(),
+            proof: ProofCounts::default(),
+            manifest: None,
+            delete_plan: None,
+            previous: String::new(),
+        }
+    }
+}
+
+fn to_seconds(at: Timestamp) -> String {
+    at.round(Unit::Second).unwrap_or(at).to_string()
 }
 
 /// The last run of a named job.
@@ -49,6 +108,9 @@ pub struct LastRun {
     pub ended: Timestamp,
     /// How.
     pub outcome: String,
+    /// Why it did not end as promised, for people.
+    #[serde(default)]
+    pub reason: Option<String>,
 }
 
 /// The ledger of one named job.
@@ -63,8 +125,11 @@ pub struct Ledger {
     pub last: Option<LastRun>,
     /// Seconds that the last runs took which dealt with everything, the newest last.
     durations_seconds: Vec<u64>,
-    /// The directory of the last run.
+    /// The directory of the last run that had one.
     pub directory: Option<String>,
+    /// Runs of which no history has a record, the newest last.
+    #[serde(default)]
+    pub unrecorded: Vec<Unrecorded>,
 }
 
 impl Ledger {
@@ -101,8 +166,19 @@ impl Ledger {
             let superfluous = self.durations_seconds.len().saturating_sub(DURATIONS_MAX);
             self.durations_seconds.drain(..superfluous);
         }
-        self.last = Some(LastRun { run: run.run, began: run.began, ended: run.ended, outcome: run.outcome });
+        let reason = run.reason.as_deref().map(cut);
+        self.last = Some(LastRun { run: run.run, began: run.began, ended: run.ended, outcome: run.outcome, reason });
         self.directory = Some(run.directory);
+    }
+
+    /// A run has ended that came to nothing: what is known of the copy stays as it was, and its age grows on.
+    pub fn note_unrecorded(&mut self, run: Unrecorded) {
+        let run = Unrecorded { reason: cut(&run.reason), ..run };
+        let (began, ended, reason) = (run.began, run.ended, Some(run.reason.clone()));
+        self.last = Some(LastRun { run: run.run.clone(), began, ended, outcome: Unrecorded::OUTCOME.to_owned(), reason });
+        self.unrecorded.push(run);
+        let superfluous = self.unrecorded.len().saturating_sub(UNRECORDED_MAX);
+        self.unrecorded.drain(..superfluous);
     }
 
     /// The longest of the last runs that dealt with everything.
@@ -123,6 +199,13 @@ impl Ledger {
     }
 }
 
+/// A reason on one line, and no longer than it may be.
+fn cut(reason: &str) -> String {
+    let mut reason = reason.split_whitespace().collect::<Vec<_>>().join(" ");
+    reason.truncate(reason.floor_char_boundary(REASON_BYTES_MAX));
+    reason
+}
+
 fn path(state: &Path, job: &str) -> PathBuf {
     state.join("named").join(format!("{job}.json"))
 }
@@ -135,7 +218,49 @@ mod tests {
         let began: Timestamp = began.parse().expect("a time");
         let ended = began + SignedDuration::from_mins(minutes);
         let (run, outcome, directory) = ("01RUN".to_owned(), "done".to_owned(), "ab".to_owned());
-        Ended { run, began, ended, outcome, swept, failing, held_back: SignedDuration::ZERO, directory }
+        Ended { run, began, ended, outcome, swept, failing, held_back: SignedDuration::ZERO, directory, reason: None }
+    }
+
+    fn unrecorded(run: &str, reason: &str) -> Unrecorded {
+        let [command, source, target] = ["sync", "s3://a", "gs://b"].map(str::to_owned);
+        let began: Timestamp = "2026-11-23T03:00:00.5Z".parse().expect("a time");
+        Unrecorded { run: run.to_owned(), command, source, target, began, ended: began, reason: reason.to_owned() }
+    }
+
+    #[test]
+    fn a_run_that_came_to_nothing_is_the_last_one_and_makes_no_copy_younger_or_older() {
+        let state = tempfile::tempdir().expect("a directory");
+        let mut ledger = Ledger::read(state.path(), "job", "").expect("none yet");
+        ledger.note(ended("2026-11-20T03:00:00Z", 1, Swept::Whole, 2));
+        let before = ledger.clone();
+        for number in 0..40 {
+            ledger.note_unrecorded(unrecorded(&format!("{number}"), &format!("cannot list:\n  {}", "é".repeat(1_000))));
+        }
+        ledger.write(state.path(), "job").expect("written");
+        let ledger = Ledger::read(state.path(), "job", "").expect("whole");
+        let last = ledger.last.clone().expect("one");
+        assert_eq!((last.run.as_str(), last.outcome.as_str(), last.reason.map(|reason| reason.len())), ("39", "failed", Some(1_023)));
+        assert!(ledger.unrecorded[0].reason.starts_with("cannot list: éé"), "on one line");
+        assert_eq!((ledger.unrecorded.len(), ledger.unrecorded[0].run.as_str()), (UNRECORDED_MAX, "9"));
+        assert_eq!(
+            (&ledger.frontier, ledger.longest_run(), &ledger.directory),
+            (&before.frontier, before.longest_run(), &before.directory)
+        );
+        let record = ledger.unrecorded[0].record();
+        assert_eq!((record.outcome.as_str(), record.started.as_str(), record.manifest), ("failed", "2026-11-23T03:00:01Z", None));
+    }
+
+    #[test]
+    fn a_ledger_of_before_there_were_reasons_is_understood() {
+        let state = tempfile::tempdir().expect("a directory");
+        let mut ledger = Ledger::read(state.path(), "job", "").expect("none yet");
+        ledger.note(ended("2026-11-20T03:00:00Z", 1, Swept::Whole, 0));
+        ledger.write(state.path(), "job").expect("written");
+        let text = std::fs::read_to_string(path(state.path(), "job")).expect("there");
+        let old = text.replace(",\"unrecorded\":[]", "").replace(",\"reason\":null", "");
+        assert_ne!(old, text);
+        std::fs::write(path(state.path(), "job"), old).expect("written");
+        assert_eq!(Ledger::read(state.path(), "job", "").expect("understood"), ledger);
     }
 
     #[test]

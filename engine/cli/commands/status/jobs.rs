@@ -56,7 +56,7 @@ pub fn run(config: &Config, state_dir: Option<&Path>, global: &Global) -> Result
             "{}",
             json!({"schema": "brigade.status/1", "now": now, "jobs": rows.iter().map(|row| machine(row, now)).collect::<Vec<_>>()})
         ),
-        false => table(&rows).iter().for_each(|line| say!("{line}")),
+        false => table(&rows).into_iter().chain(rows.iter().filter_map(trouble)).for_each(|line| say!("{line}")),
     }
     let is_breached = rows.iter().filter_map(|row| row.standing).any(|standing| standing.level == Level::Breached);
     Ok(if is_breached { ExitCode::from(BREACHED) } else { ExitCode::SUCCESS })
@@ -88,6 +88,12 @@ fn machine(row: &Row<'_>, now: Timestamp) -> Value {
         "next": row.next,
         "paused": row.paused,
     })
+}
+
+/// Why the last run of a job did not end as promised, below the table.
+fn trouble(row: &Row<'_>) -> Option<String> {
+    let last = row.ledger.last.as_ref().filter(|_| row.running_since.is_none())?;
+    Some(format!("{}: the last run ended `{}`: {}", row.name, last.outcome, last.reason.as_ref()?))
 }
 
 /// A table with one line for each job, every column as wide as it must be.

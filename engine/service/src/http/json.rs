@@ -1,12 +1,14 @@
 //! What is known, as JSON. Keys of objects and messages of stores are strings in it, whatever they hold.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::Read as _;
 use std::path::Path;
 
 use brigade_core::recovery::{AgeBand, Lag};
+use brigade_core::report::{ReportHead, RunOutcome, SCHEMA, Totals};
 use brigade_core::schedule::Waiting;
 use brigade_state::history::Record;
+use brigade_state::ledger::Unrecorded;
 use brigade_state::survey;
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -57,12 +59,12 @@ pub(super) async fn job(wall: &Wall, name: &str, state_dir: &Path, now: Timestam
     let mut job = summary(board, name, status, now);
     let directory = status.ledger.directory.clone();
     let state = board.job(name).map(|job| board.config.state_dir(job, state_dir));
-    let runs = match state.zip(directory) {
+    let recorded = match state.zip(directory) {
         Some((state, directory)) => tokio::task::spawn_blocking(move || last_runs(&state, &directory)).await.unwrap_or_default(),
-        None => Vec::new(),
+        None => VecDeque::new(),
     };
     job["schema"] = json!("brigade.job/1");
-    job["runs"] = Value::Array(runs);
+    job["runs"] = Value::Array(shown(recorded, &status.ledger.unrecorded));
     job["failed"] = json!(status.live.as_ref().map(|live| live.failed()).unwrap_or_default());
     let events: Vec<_> = wall.events.kept().into_iter().filter(|event| event.job.as_deref() == Some(name)).collect();
     job["events"] = json!(events);
@@ -76,6 +78,7 @@ pub(super) async fn run(board: &Board, run: &str, state_dir: &Path) -> Result<Op
         let value = json!({"schema": "brigade.run/1", "job": name, "progress": live.progress(), "failed": live.failed()});
         return Ok(Some(Bytes::from(value.to_string())));
     }
+    let unrecorded = board.jobs.values().flat_map(|status| &status.ledger.unrecorded).find(|one| one.run == run).map(empty_report);
     let own = board.config.jobs.values().map(|job| board.config.state_dir(job, state_dir));
     let mut states: Vec<_> = own.chain([state_dir.to_owned()]).collect();
     states.sort();
@@ -83,9 +86,31 @@ pub(super) async fn run(board: &Board, run: &str, state_dir: &Path) -> Result<Op
     let run = run.to_owned();
     let read = tokio::task::spawn_blocking(move || match states.iter().find_map(|state| survey::kept_report(state, &run)) {
         Some(path) => report(&path).map(Some),
-        None => Ok(None),
+        None => Ok(unrecorded),
     });
     read.await.unwrap_or_else(|_| Err("the report could not be read".to_owned()))
+}
+
+/// The report that a run would have left which came to nothing.
+fn empty_report(run: &Unrecorded) -> Bytes {
+    let record = run.record();
+    let head = ReportHead {
+        schema: SCHEMA.to_owned(),
+        run: record.run,
+        command: record.command,
+        source: record.source,
+        target: record.target,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        started: record.started,
+        finished: record.finished,
+        resumed_from: None,
+        outcome: RunOutcome::Failed,
+        totals: Totals::default(),
+    };
+    let mut report = json!(head);
+    report["reason"] = json!(run.reason);
+    report["failures"] = json!([]);
+    Bytes::from(report.to_string())
 }
 
 fn report(path: &Path) -> Result<Bytes, String> {
@@ -99,7 +124,7 @@ fn report(path: &Path) -> Result<Bytes, String> {
 }
 
 /// The last runs of a job, the newest last. A history that cannot be trusted shows none.
-fn last_runs(state: &Path, directory: &str) -> Vec<Value> {
+fn last_runs(state: &Path, directory: &str) -> VecDeque<Record> {
     let mut last: VecDeque<Record> = VecDeque::new();
     let visit = |record| {
         last.push_back(record);
@@ -109,10 +134,17 @@ fn last_runs(state: &Path, directory: &str) -> Vec<Value> {
     };
     if let Err(error) = survey::history(state, directory, visit) {
         tracing::warn!("the history of {directory} cannot be trusted: {error}");
-        return Vec::new();
+        return VecDeque::new();
     }
-    let shown = |record: Record| {
-        json!({
+    last
+}
+
+/// The last of the runs that a history has and of those that none has. A run's ULID begins with the time at which it began.
+fn shown(recorded: VecDeque<Record>, unrecorded: &[Unrecorded]) -> Vec<Value> {
+    let others = unrecorded.iter().map(|run| (run.record(), Some(&run.reason)));
+    let mut runs: BTreeMap<String, Value> = BTreeMap::new();
+    for (record, reason) in others.chain(recorded.into_iter().map(|record| (record, None))) {
+        let value = json!({
             "run": record.run,
             "command": record.command,
             "started": record.started,
@@ -121,9 +153,12 @@ fn last_runs(state: &Path, directory: &str) -> Vec<Value> {
             "objects": record.objects,
             "bytes": record.bytes,
             "proof": record.proof,
-        })
-    };
-    last.into_iter().map(shown).collect()
+            "reason": reason,
+        });
+        runs.insert(record.run, value);
+    }
+    let superfluous = runs.len().saturating_sub(RUNS_SHOWN_MAX);
+    runs.into_values().skip(superfluous).collect()
 }
 
 fn summary(board: &Board, name: &str, status: &JobStatus, now: Timestamp) -> Value {

@@ -50,7 +50,7 @@ fn ledger() -> Ledger {
     let began = now() - SignedDuration::from_hours(2);
     let (ended, outcome) = (began + SignedDuration::from_mins(5), "done".to_owned());
     let (run, directory, held_back) = ("01OLD".to_owned(), "ab".to_owned(), SignedDuration::ZERO);
-    ledger.note(Ended { run, began, ended, outcome, swept: Swept::Whole, failing: 0, held_back, directory });
+    ledger.note(Ended { run, began, ended, outcome, swept: Swept::Whole, failing: 0, held_back, directory, reason: None });
     ledger
 }
 

@@ -160,7 +160,7 @@ impl Script {
         let swept = if outcome == RunOutcome::Done { Swept::Whole } else { Swept::Part };
         let (held_back, directory) = (SignedDuration::ZERO, "ab".to_owned());
         let (run, outcome, ended) = (order.run.clone(), outcome_word(outcome).to_owned(), self.clock.now());
-        ledger.note(LedgerEntry { run, began, ended, outcome, swept, failing: 0, held_back, directory });
+        ledger.note(LedgerEntry { run, began, ended, outcome, swept, failing: 0, held_back, directory, reason: None });
         ledger.write(&self.state, &order.job).expect("written");
     }
 }
