@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Every test of the project, with what it needs: installs and starts moto and a GCS emulator on loopback (from PyPI, into .venv/),
-# then runs the Rust tests, boto3, rclone and google-cloud-storage against the embedded servers, DuckDB over a manifest, and the
-# filters against rclone.
+# then runs the Rust tests, boto3, rclone and google-cloud-storage against the embedded servers, DuckDB over a manifest, promtool over
+# the metrics and the alert rules, and the filters against rclone.
 #
 #   scripts/test.sh
 #
@@ -83,6 +83,8 @@ step "clients of strangers against the embedded servers" env BRIGADE_BIN="$BUILT
 count_lines '^clients: '
 step "DuckDB over a manifest" manifest_reader
 count_lines '^manifest by duckdb: [0-9]+ passed'
+step "rules and metrics against promtool" env BRIGADE_BIN="$BUILT/brigade" scripts/alerts.sh
+count_lines '^alerts: '
 step "filters against rclone" "$VENV/bin/python" -B tests/filter/compare_with_rclone.py
 count_lines '^[0-9]+ passed, [0-9]+ failed'
 

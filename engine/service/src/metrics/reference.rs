@@ -13,7 +13,8 @@ const ABOUT: &str = "\
 Counters begin at 0 with the process. Series are made for jobs of the configuration only: no key, bucket or message becomes a label, and a
 job that is removed leaves no series behind. Ages are reckoned when they are asked for, so they grow while nothing runs.
 
-`config/prometheus/alerts.yml` has rules that use them.
+`config/prometheus/alerts.yml` has rules that use them, each tried against recorded series (`scripts/alerts.sh`). Where brigade is scraped,
+`honor_labels: true` keeps `job` a job of brigade, as in `config/prometheus/prometheus.yml`.
 
 | metric | kind | labels | what it says |
 | --- | --- | --- | --- |

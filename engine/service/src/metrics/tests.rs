@@ -246,6 +246,46 @@ fn rules_and_dashboard_ask_only_for_what_there_is() {
     assert!(dashboard.contains("brigade_job_lag_seconds") && dashboard.contains("brigade_job_limit_requests"), "{dashboard:?}");
 }
 
+/// A file of `config/prometheus`.
+fn prometheus(file: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config/prometheus").join(file);
+    std::fs::read_to_string(path).expect("the file is there")
+}
+
+/// What stands behind a word, in each line that begins with it.
+fn behind<'a>(text: &'a str, word: &str) -> impl Iterator<Item = &'a str> {
+    text.lines().filter_map(move |line| line.trim_start().strip_prefix(word)).map(str::trim)
+}
+
+#[test]
+fn every_alert_has_a_case_in_which_it_fires_and_one_in_which_it_does_not() {
+    let (rules, cases) = (prometheus("alerts.yml"), prometheus("alerts_test.yml"));
+    let cases: Vec<(&str, bool)> = cases
+        .split("alertname: ")
+        .skip(1)
+        .map(|case| (case.lines().next().expect("a name"), !behind(case, "exp_alerts:").next().expect("what is expected").starts_with('[')))
+        .collect();
+    let alerts: BTreeSet<&str> = behind(&rules, "- alert:").collect();
+    assert!(alerts.len() >= 9, "{alerts:?}");
+    for alert in alerts {
+        for fires in [true, false] {
+            assert!(cases.contains(&(alert, fires)), "{alert} has no case that says {fires}");
+        }
+    }
+}
+
+#[test]
+fn the_series_of_the_cases_are_those_of_the_page() {
+    let cases = prometheus("alerts_test.yml");
+    let series: Vec<&str> = behind(&cases, "- series:").map(|series| series.trim_matches('\'')).collect();
+    assert!(series.len() > 10, "{series:?}");
+    for one in series {
+        let (name, labels, _) = sample(&format!("{one} 1"));
+        let metric = TABLE.iter().find(|metric| metric.name == name).unwrap_or_else(|| panic!("no such metric: {one}"));
+        assert_eq!(labels.keys().collect::<Vec<_>>(), metric.labels.iter().collect::<Vec<_>>(), "{one}");
+    }
+}
+
 #[test]
 fn the_dashboard_is_json_whose_panels_stand_apart() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config/grafana/dashboard.json");
