@@ -4,6 +4,7 @@ use std::fmt;
 use std::process::ExitCode;
 
 use brigade_core::ErrorKind;
+use brigade_core::report::RunOutcome;
 use brigade_pipeline::Fatal;
 use brigade_store::StoreError;
 
@@ -17,17 +18,18 @@ pub struct CliError {
     cause: Option<String>,
     hint: Option<String>,
     is_held: bool,
+    outcome: RunOutcome,
 }
 
 impl CliError {
     /// `what` failed because of `cause`.
     pub fn new(what: impl Into<String>, cause: impl fmt::Display) -> Self {
-        Self { what: what.into(), cause: Some(without_number(cause.to_string())), hint: None, is_held: false }
+        Self { what: what.into(), cause: Some(without_number(cause.to_string())), hint: None, is_held: false, outcome: RunOutcome::Failed }
     }
 
     /// A sentence that needs no cause.
     pub fn plain(what: impl Into<String>) -> Self {
-        Self { what: what.into(), cause: None, hint: None, is_held: false }
+        Self { what: what.into(), cause: None, hint: None, is_held: false, outcome: RunOutcome::Failed }
     }
 
     /// A store's error, with the hint of its kind.
@@ -59,6 +61,16 @@ impl CliError {
     /// What to do about it.
     pub fn hint(self, hint: impl Into<String>) -> Self {
         Self { hint: Some(hint.into()), ..self }
+    }
+
+    /// It is how a run ended, in another way than failing.
+    pub fn ended(self, outcome: RunOutcome) -> Self {
+        Self { outcome, ..self }
+    }
+
+    /// How a run ended that ended with this.
+    pub fn outcome(&self) -> RunOutcome {
+        self.outcome
     }
 
     /// Another process has what it takes.

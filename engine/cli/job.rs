@@ -149,7 +149,8 @@ pub fn filter(args: &FilterArgs, now: Timestamp) -> Result<Filter, CliError> {
     })
 }
 
-fn age(option: &str, text: Option<&str>) -> Result<Option<Age>, CliError> {
+/// An age as an option gives it.
+pub fn age(option: &str, text: Option<&str>) -> Result<Option<Age>, CliError> {
     let Some(text) = text else { return Ok(None) };
     parse_age(text, &TimeZone::system()).map_err(|error| CliError::new(format!("invalid value for {option}"), error))
 }

@@ -10,6 +10,7 @@ mod config;
 mod entries;
 mod error;
 mod events;
+mod gate;
 mod interrupt;
 mod job;
 mod logging;

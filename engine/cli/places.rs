@@ -35,6 +35,18 @@ pub async fn open_both(args: &TransferArgs, opener: &mut Opener) -> Result<(Open
     }
 }
 
+/// Opens the source alone.
+pub async fn open_source(args: &TransferArgs, opener: &mut Opener) -> Result<Opened, CliError> {
+    let (location, reach) = (commands::location(&args.source)?, Reach::source(&args.sides));
+    let source = opener.open(&location, &reach, Side::Source).await?;
+    let Some((parent, name)) = last_segment(&location) else { return Ok(source) };
+    if !is_one_object(&source, &parent, &name, opener, &reach).await? {
+        return Ok(source);
+    }
+    let (one, shown) = (opener.open(&parent, &reach, Side::Source).await?, Key::from(name.as_str()));
+    Ok(Opened { shown: source.shown, ..one.single(shown.clone(), shown) })
+}
+
 fn refuse_overlap(source: &Opened, target: &Opened) -> Result<(), CliError> {
     let how = match overlap(&source.place, &target.place) {
         Overlap::None => return Ok(()),

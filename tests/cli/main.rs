@@ -13,6 +13,7 @@ mod listings;
 mod nothing;
 mod notified;
 mod places;
+mod ready;
 mod reference;
 mod refusals;
 mod report;

@@ -14,6 +14,7 @@ use crate::args::{Cli, Command, Global, MigrateArgs, RunArgs, SyncArgs, Transfer
 use crate::commands::transfer::{self, Ran};
 use crate::config::Config;
 use crate::error::CliError;
+use crate::gate;
 use crate::job::MEMORY_BYTES_MIN;
 use crate::setting::Setting;
 
@@ -87,7 +88,10 @@ pub async fn make(config: &Config, asked: &Asked<'_>, setting: &Setting<'_>) -> 
     let job = config.job(name)?;
     let began = Timestamp::now();
     let result = match refuse_what_is_not_there(name, job).and_then(|()| command(config, asked)) {
-        Ok(command) => Box::pin(execute(command, setting)).await,
+        Ok(mut command) => match Box::pin(gate::pass(&mut command, job, setting)).await {
+            Ok(()) => Box::pin(execute(command, setting)).await,
+            Err(error) => Err(error),
+        },
         Err(error) => Err(error),
     };
     let mut ledger = read_ledger(state, name, job);
@@ -100,7 +104,7 @@ pub async fn make(config: &Config, asked: &Asked<'_>, setting: &Setting<'_>) -> 
 }
 
 /// Notes what a run has shown, or that it came to nothing; says whether there was anything to note. A dry run leaves nothing, and one
-/// that met another run of its places was none.
+/// that met another run of its places, or was interrupted at the gate, was none.
 fn note(ledger: &mut Ledger, result: &Result<Ran, CliError>, asked: &Asked<'_>, job: &Job, begun: (&Setting<'_>, Timestamp)) -> bool {
     let (setting, began) = begun;
     match result {
@@ -108,7 +112,9 @@ fn note(ledger: &mut Ledger, result: &Result<Ran, CliError>, asked: &Asked<'_>, 
             Some(ended) => ledger.note(ended),
             None => return false,
         },
-        Err(error) if error.is_held() || asked.words.iter().any(|word| word == DRY_RUN) => return false,
+        Err(error) if error.outcome() == RunOutcome::Interrupted || error.is_held() || asked.words.iter().any(|word| word == DRY_RUN) => {
+            return false;
+        }
         Err(error) => ledger.note_unrecorded(Unrecorded {
             run: setting.run(),
             command: job.mode.command().to_owned(),
@@ -116,6 +122,7 @@ fn note(ledger: &mut Ledger, result: &Result<Ran, CliError>, asked: &Asked<'_>, 
             target: job.target.to_string(),
             began,
             ended: Timestamp::now(),
+            outcome: transfer::name_of(error.outcome()),
             reason: error.sentence(),
         }),
     }
@@ -124,12 +131,11 @@ fn note(ledger: &mut Ledger, result: &Result<Ran, CliError>, asked: &Asked<'_>, 
 
 /// What a job asks for and no run can keep is refused, not left out.
 fn refuse_what_is_not_there(name: &str, job: &Job) -> Result<(), CliError> {
-    let asked = [("ready_when", job.ready_when.is_some()), ("order_last", !job.order_last.is_empty())];
-    match asked.iter().find(|(_, is_asked)| *is_asked) {
-        Some((key, _)) => Err(CliError::plain(format!("this version cannot keep `{key}` of [jobs.{name}], so it does not run the job"))
-            .hint(format!("take `{key}` out, if a copy without it is good enough"))),
-        None => Ok(()),
+    if job.order_last.is_empty() {
+        return Ok(());
     }
+    Err(CliError::plain(format!("this version cannot keep `order_last` of [jobs.{name}], so it does not run the job"))
+        .hint("take `order_last` out, if a copy without it is good enough"))
 }
 
 /// A job that comes after others runs when the last run of each of them was clean, and not before.

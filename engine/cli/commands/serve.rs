@@ -139,7 +139,7 @@ impl Runner for Commands {
     async fn run(&self, order: Order) -> Ended {
         match Box::pin(self.make(order)).await.and_then(|made| made.result) {
             Ok(ran) => Ended { outcome: ran.head.outcome, message: why(&ran) },
-            Err(error) => Ended { outcome: RunOutcome::Failed, message: Some(error.sentence()) },
+            Err(error) => Ended { outcome: error.outcome(), message: Some(error.sentence()) },
         }
     }
 }

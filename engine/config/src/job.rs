@@ -83,8 +83,28 @@ pub struct ReadyWhen {
     pub marker: Option<String>,
     /// The youngest object is at least so old.
     pub min_age: Option<Duration>,
-    /// Two listings in a row are the same.
-    pub unchanged_across_listings: bool,
+    /// Two listings in a row, so far apart, are the same.
+    pub unchanged_across: Option<Duration>,
+}
+
+/// How far apart two listings are that must be the same: more than a writer takes from one object of a set to the next.
+const LISTINGS_APART: Duration = Duration::from_secs(60);
+
+impl ReadyWhen {
+    fn read(gate: &Section<'_>, found: &mut Found) -> Self {
+        let is_unchanged = gate.switch("unchanged_across_listings").unwrap_or(false);
+        let apart = gate.duration("listings_apart");
+        if apart.is_some() && !is_unchanged {
+            let what = format!("`listings_apart` in {} goes with unchanged_across_listings = true only", gate.shown());
+            found.at(gate.line_of("listings_apart"), what);
+        }
+        let unchanged_across = is_unchanged.then(|| apart.unwrap_or(LISTINGS_APART));
+        let gate_opens = Self { marker: gate.owned("marker"), min_age: gate.duration("min_age"), unchanged_across };
+        if gate_opens == (Self { marker: None, min_age: None, unchanged_across: None }) {
+            found.at(gate.line, format!("{} asks for nothing", gate.shown()));
+        }
+        gate_opens
+    }
 }
 
 impl Job {
@@ -98,11 +118,7 @@ impl Job {
         schedules::check_jitter(section, schedule.as_ref(), jitter, found);
         contradictions(section, found);
         globs(section, found);
-        let ready_when = ready_when.map(|gate| ReadyWhen {
-            marker: gate.owned("marker"),
-            min_age: gate.duration("min_age"),
-            unchanged_across_listings: gate.switch("unchanged_across_listings").unwrap_or(false),
-        });
+        let ready_when = ready_when.map(|gate| ReadyWhen::read(gate, found));
         let (Some(source), Some(target)) = (source, target) else {
             found.unread(name);
             return None;

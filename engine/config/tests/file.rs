@@ -127,6 +127,8 @@ fn what_contradicts_itself_is_refused() {
         (job("jitter = \"30m\"\n"), "means nothing without a schedule"),
         (job("delete = true\n"), "goes with mode = \"sync\" only"),
         (job("delete_excluded = true\n"), "goes with delete = true only"),
+        (job("[jobs.a.ready_when]\n"), "[jobs.a.ready_when] asks for nothing"),
+        (job("[jobs.a.ready_when]\nmin_age = \"1h\"\nlistings_apart = \"1m\"\n"), "goes with unchanged_across_listings = true only"),
         (job("ignore_existing = true\nimmutable = true\n"), "contradict each other"),
         (job("include = \"[\"\n"), "is not understood"),
         (job("after = \"a\"\n"), "comes after itself"),

@@ -11,6 +11,7 @@ pub mod entry;
 pub mod error;
 pub mod event;
 pub mod filter;
+pub mod gate;
 pub mod identity;
 pub mod job;
 pub mod key;

@@ -230,6 +230,11 @@ pub(crate) async fn copy(listed: &Entry, mut replaces: Option<Identity>, cx: &Ar
             ErrorKind::Changed | ErrorKind::Vanished if !looked_again => {
                 looked_again = true;
                 match cx.source.head(&entry.key).await {
+                    Ok(head) if !cx.job.filter.includes_size_and_age(head.size, head.modified) => {
+                        let message =
+                            "it changed after it was listed, and its size or age is now one that the filters leave out".to_owned();
+                        return Done::Failed(Failure { kind: ErrorKind::Changed, message });
+                    }
                     Ok(head) => entry = entry_of(entry, head),
                     Err(missing) if missing.kind == ErrorKind::NotFound => {
                         let message = "it was listed, and was gone when it was to be read".to_owned();

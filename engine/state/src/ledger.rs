@@ -48,8 +48,8 @@ pub struct Ended {
     pub reason: Option<String>,
 }
 
-/// A run that failed before it could open the state of its places: without credentials, or where a place cannot be reached. No
-/// history has a record of it.
+/// A run that ended before it could open the state of its places: it failed without credentials, or was refused because its source was
+/// not ready. No history has a record of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unrecorded {
     /// Its ULID.
@@ -64,14 +64,13 @@ pub struct Unrecorded {
     pub began: Timestamp,
     /// When it ended.
     pub ended: Timestamp,
+    /// How: `failed` or `refused`.
+    pub outcome: String,
     /// Why, for people.
     pub reason: String,
 }
 
 impl Unrecorded {
-    /// How such a run ended, as reports have it.
-    pub const OUTCOME: &'static str = "failed";
-
     /// The run as the records of a history are. It follows none of them.
     pub fn record(&self) -> Record {
         Record {
@@ -82,7 +81,7 @@ impl Unrecorded {
             target: self.target.clone(),
             started: to_seconds(self.began),
             finished: to_seconds(self.ended),
-            outcome: Self::OUTCOME.to_owned(),
+            outcome: self.outcome.clone(),
             objects: ObjectCounts::default(),
             bytes: ByteCounts::default(),
             proof: ProofCounts::default(),
@@ -175,7 +174,7 @@ impl Ledger {
     pub fn note_unrecorded(&mut self, run: Unrecorded) {
         let run = Unrecorded { reason: cut(&run.reason), ..run };
         let (began, ended, reason) = (run.began, run.ended, Some(run.reason.clone()));
-        self.last = Some(LastRun { run: run.run.clone(), began, ended, outcome: Unrecorded::OUTCOME.to_owned(), reason });
+        self.last = Some(LastRun { run: run.run.clone(), began, ended, outcome: run.outcome.clone(), reason });
         self.unrecorded.push(run);
         let superfluous = self.unrecorded.len().saturating_sub(UNRECORDED_MAX);
         self.unrecorded.drain(..superfluous);
@@ -224,7 +223,16 @@ mod tests {
     fn unrecorded(run: &str, reason: &str) -> Unrecorded {
         let [command, source, target] = ["sync", "s3://a", "gs://b"].map(str::to_owned);
         let began: Timestamp = "2026-11-23T03:00:00.5Z".parse().expect("a time");
-        Unrecorded { run: run.to_owned(), command, source, target, began, ended: began, reason: reason.to_owned() }
+        Unrecorded {
+            run: run.to_owned(),
+            command,
+            source,
+            target,
+            began,
+            ended: began,
+            outcome: "failed".to_owned(),
+            reason: reason.to_owned(),
+        }
     }
 
     #[test]

@@ -143,11 +143,13 @@ pub const JOB: Table = Table {
 /// `[jobs.NAME.ready_when]`.
 pub const READY_WHEN: Table = Table {
     header: "[jobs.NAME.ready_when]",
-    about: "A gate: while it is shut the job waits, and its copy grows older. All that is given must hold.",
+    about: "A gate: while it is shut a run ends `refused` before it writes anything, and the copy grows older. All that is given must hold. \
+            What is written after the gate was found open is left to the next run.",
     keys: &[
-        key("marker", Form::Text, "This key exists in the source"),
+        key("marker", Form::Text, "This key exists in the source, relative to its location, whether or not the filters hide it"),
         key("min_age", Form::Duration, "The youngest object of the source is at least so old"),
         key("unchanged_across_listings", Form::Switch, "Two listings in a row show the same versions"),
+        key("listings_apart", Form::Duration, "How long after the first of them the second begins; by default `1m`"),
     ],
 };
 

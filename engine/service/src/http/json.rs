@@ -14,7 +14,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::board::{Board, JobStatus, Wall};
+use crate::board::{Board, JobStatus, OUTCOMES, Wall, outcome_word};
 use crate::limits::{REPORT_BYTES_MAX, RUNS_SHOWN_MAX};
 
 /// All jobs, by name.
@@ -104,7 +104,7 @@ fn empty_report(run: &Unrecorded) -> Bytes {
         started: record.started,
         finished: record.finished,
         resumed_from: None,
-        outcome: RunOutcome::Failed,
+        outcome: OUTCOMES.into_iter().find(|outcome| outcome_word(*outcome) == run.outcome).unwrap_or(RunOutcome::Failed),
         totals: Totals::default(),
     };
     let mut report = json!(head);
