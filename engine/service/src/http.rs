@@ -7,9 +7,11 @@
 //! Whoever reaches the address may look. Whoever knows the token may pause, resume and start jobs; without a configured token nobody may.
 
 mod body;
+mod findings;
 mod json;
 mod page;
 mod routes;
+mod runs;
 mod token;
 
 use std::net::SocketAddr;
@@ -64,6 +66,7 @@ pub(crate) struct Site {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) state_dir: PathBuf,
     pub(crate) token: Option<Token>,
+    pub(crate) runs: runs::RunsKept,
 }
 
 /// Serves until the farewell; answers under way then have a moment to end.

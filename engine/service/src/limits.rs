@@ -38,6 +38,24 @@ pub(crate) const HEARTBEAT_EVERY: Duration = Duration::from_secs(15);
 /// Failures of a run under way that can be looked at; the report has all.
 pub(crate) const FAILURES_SHOWN_MAX: usize = 100;
 
+/// Failures of each kind that a look at a run names; more of one kind are asked for.
+pub(crate) const FAILURES_FIRST_MAX: usize = 20;
+
+/// Failures that are sent at once when more are asked for: what a person reads before they ask again.
+pub(crate) const FAILURES_SLICE_MAX: usize = 100;
+
+/// Kinds of failures that are told apart: twice as many as there are.
+pub(crate) const FAILURES_KINDS_MAX: usize = 64;
+
+/// Bytes of a report that one look reads: some 200,000 failures, and well under a second.
+pub(crate) const REPORT_SCANNED_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// Bytes of one line of a report: a key of 1,024 bytes, each escaped twice, and its message; or all of its sums.
+pub(crate) const REPORT_LINE_BYTES_MAX: u64 = 64 * 1024;
+
+/// Points of the throughput of a run. When there are more, every other one goes, so they reach from its beginning to its end.
+pub(crate) const SAMPLES_MAX: usize = 120;
+
 /// Connections at once: a scraper, probes and a few people with a page open.
 pub(crate) const CONNECTIONS_MAX: usize = 64;
 
@@ -64,6 +82,9 @@ pub(crate) const COMMAND_TIME: Duration = Duration::from_secs(5);
 
 /// Runs that the page of a job shows.
 pub(crate) const RUNS_SHOWN_MAX: usize = 50;
+
+/// Runs of each job in the overview: a month of a daily one.
+pub(crate) const RUNS_CHARTED_MAX: usize = 31;
 
 /// Bytes of a kept report that are sent: 20,000 failures. A larger one is read with `brigade report`.
 pub(crate) const REPORT_BYTES_MAX: u64 = 8 * 1024 * 1024;

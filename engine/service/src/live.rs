@@ -5,18 +5,20 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use brigade_core::ErrorKind;
 use brigade_core::event::{Attempt, Event, Observer, Phase, Side};
 use brigade_core::limiter::{Class, ClassState};
 use brigade_core::outcome::Done;
-use brigade_core::report::FailureRecord;
+use brigade_core::report::{FailureRecord, FailureStatus};
 use brigade_core::schedule::Because;
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use serde::Serialize;
+use tokio::time::Instant;
 
-use crate::limits::FAILURES_SHOWN_MAX;
+use crate::limits::{FAILURES_KINDS_MAX, FAILURES_SHOWN_MAX, SAMPLES_MAX};
 
 /// Both sides, in the order of their indices.
 pub(crate) const SIDES: [Side; 2] = [Side::Source, Side::Target];
@@ -81,6 +83,7 @@ pub(crate) struct Live {
     pub(crate) run: String,
     pub(crate) because: Because,
     pub(crate) since: Timestamp,
+    began: Instant,
     objects: [AtomicU64; 7],
     bytes: [AtomicU64; 3],
     requests: [[AtomicU64; 4]; 2],
@@ -92,7 +95,41 @@ struct Rare {
     phase: Option<Phase>,
     failures: BTreeMap<(usize, &'static str), u64>,
     failed: VecDeque<FailureRecord>,
+    kinds: Vec<((FailureStatus, String), u64)>,
+    samples: Samples,
     limits: [[Option<ClassState>; 4]; 2],
+}
+
+/// How many bytes had moved when, from the beginning of a run to its end.
+struct Samples {
+    kept: Vec<(Duration, u64)>,
+    /// One of so many looks is kept.
+    stride: u64,
+    looks: u64,
+}
+
+impl Default for Samples {
+    fn default() -> Self {
+        Self { kept: vec![(Duration::ZERO, 0)], stride: 1, looks: 0 }
+    }
+}
+
+impl Samples {
+    fn take(&mut self, after: Duration, bytes: u64) {
+        self.looks += 1;
+        if !self.looks.is_multiple_of(self.stride) {
+            return;
+        }
+        self.kept.push((after, bytes));
+        if self.kept.len() > SAMPLES_MAX {
+            let mut number = 0_u64;
+            self.kept.retain(|_| {
+                number += 1;
+                !number.is_multiple_of(2)
+            });
+            self.stride *= 2;
+        }
+    }
 }
 
 /// How far a run is, for people.
@@ -107,6 +144,8 @@ pub(crate) struct Progress {
     pub(crate) requests: [u64; 2],
     pub(crate) throttled: [u64; 2],
     pub(crate) limits: Vec<Limit>,
+    /// Milliseconds since it began, and bytes that had moved by then.
+    pub(crate) moved: Vec<(u64, u64)>,
 }
 
 /// One limit with its reason.
@@ -124,6 +163,7 @@ impl Live {
             run: run.to_owned(),
             because,
             since,
+            began: Instant::now(),
             objects: Default::default(),
             bytes: Default::default(),
             requests: Default::default(),
@@ -153,10 +193,44 @@ impl Live {
         self.rare.lock().failed.iter().cloned().collect()
     }
 
+    /// How many keys failed or were skipped, by what became of them and why.
+    pub(crate) fn failed_kinds(&self) -> Vec<((FailureStatus, String), u64)> {
+        self.rare.lock().kinds.clone()
+    }
+
+    /// Takes note of how much has moved by now.
+    pub(crate) fn sample(&self) {
+        let (after, bytes) = (self.began.elapsed(), self.moved());
+        self.rare.lock().samples.take(after, bytes);
+    }
+
+    /// Bytes that were sent, or that the provider copied by itself.
+    fn moved(&self) -> u64 {
+        read(&self.bytes[WRITTEN]).max(read(&self.bytes[OF_COPIES]))
+    }
+
+    fn note(&self, record: FailureRecord) {
+        let mut rare = self.rare.lock();
+        match rare.kinds.iter().position(|((status, kind), _)| *status == record.status && *kind == record.kind) {
+            Some(at) => rare.kinds[at].1 += 1,
+            None if rare.kinds.len() < FAILURES_KINDS_MAX => rare.kinds.push(((record.status, record.kind.clone()), 1)),
+            None => {}
+        }
+        rare.failed.push_back(record);
+        if rare.failed.len() > FAILURES_SHOWN_MAX {
+            rare.failed.pop_front();
+        }
+    }
+
     pub(crate) fn progress(&self) -> Progress {
         let tally = self.tally();
         // Taken by itself: a lock inside of the expression below would be held to its end.
-        let phase = self.rare.lock().phase;
+        let (phase, mut moved) = {
+            let rare = self.rare.lock();
+            (rare.phase, rare.samples.kept.clone())
+        };
+        moved.push((self.began.elapsed(), self.moved()));
+        let milliseconds = |(after, bytes): (Duration, u64)| (u64::try_from(after.as_millis()).unwrap_or(u64::MAX), bytes);
         let limit = |(side, state): (Side, ClassState)| Limit { side, state, words: state.to_string() };
         Progress {
             run: self.run.clone(),
@@ -168,6 +242,7 @@ impl Live {
             requests: tally.requests.map(|classes| classes.into_iter().sum()),
             throttled: [tally.throttled(0), tally.throttled(1)],
             limits: self.limits().into_iter().map(limit).collect(),
+            moved: moved.into_iter().map(milliseconds).collect(),
         }
     }
 
@@ -202,11 +277,7 @@ impl Observer for Live {
                     _ => {}
                 }
                 if let Some(record) = FailureRecord::of(outcome) {
-                    let failed = &mut self.rare.lock().failed;
-                    failed.push_back(record);
-                    if failed.len() > FAILURES_SHOWN_MAX {
-                        failed.pop_front();
-                    }
+                    self.note(record);
                 }
             }
             Event::Began(_) | Event::Listed(Side::Target, _) | Event::Progress(_) | Event::ListingEnded(_) => {}
@@ -266,5 +337,20 @@ mod tests {
         }
         let failed = live.failed();
         assert_eq!((failed.len(), failed[0].key.as_str()), (FAILURES_SHOWN_MAX, "5"));
+        let counted = u64::try_from(FAILURES_SHOWN_MAX + 5).expect("it fits");
+        assert_eq!(live.failed_kinds(), [((FailureStatus::Failed, "denied".to_owned()), counted)], "all are counted");
+    }
+
+    #[test]
+    fn samples_are_bounded_and_reach_from_the_beginning_to_the_end() {
+        let mut samples = Samples::default();
+        for second in 1..=100_000 {
+            samples.take(Duration::from_secs(second), second * 10);
+        }
+        let kept = &samples.kept;
+        assert!((SAMPLES_MAX / 2..=SAMPLES_MAX).contains(&kept.len()), "{}", kept.len());
+        assert_eq!(kept[0], (Duration::ZERO, 0));
+        assert!(kept.windows(2).all(|two| two[1].0 - two[0].0 == Duration::from_secs(samples.stride)), "evenly");
+        assert!(kept[kept.len() - 1].0 > Duration::from_secs(100_000 - samples.stride), "{:?}", kept[kept.len() - 1]);
     }
 }

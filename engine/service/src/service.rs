@@ -99,7 +99,7 @@ impl Service {
         let daemon = Daemon::open(setup, Arc::new(Post::new()?)).await?;
         let listener = TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address, source })?;
         let (commands, receiver) = mpsc::channel(COMMANDS_PENDING_MAX);
-        let site = Site { wall: daemon.wall(), commands, clock, state_dir, token };
+        let site = Site { wall: daemon.wall(), commands, clock, state_dir, token, runs: Default::default() };
         Ok(Self { daemon, commands: receiver, listener, site })
     }
 
@@ -124,12 +124,15 @@ impl Service {
     }
 }
 
-/// Shows those who follow the events how far the runs under way are.
+/// Takes note of how fast the runs under way are, and shows those who follow the events how far they are.
 async fn show_progress(wall: Arc<Wall>) {
     let mut silent = std::time::Duration::ZERO;
     loop {
         tokio::time::sleep(PROGRESS_EVERY).await;
         silent += PROGRESS_EVERY;
+        for live in wall.read().jobs.values().filter_map(|job| job.live.as_ref()) {
+            live.sample();
+        }
         if !wall.events.is_followed() {
             continue;
         }

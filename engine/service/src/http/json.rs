@@ -1,28 +1,36 @@
 //! What is known, as JSON. Keys of objects and messages of stores are strings in it, whatever they hold.
 
-use std::collections::{BTreeMap, VecDeque};
 use std::io::Read as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use brigade_core::recovery::{AgeBand, Lag};
-use brigade_core::report::{ReportHead, RunOutcome, SCHEMA, Totals};
-use brigade_core::schedule::Waiting;
-use brigade_state::history::Record;
+use brigade_core::schedule::{Schedule, Waiting};
 use brigade_state::ledger::Unrecorded;
 use brigade_state::survey;
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::board::{Board, JobStatus, OUTCOMES, Wall, outcome_word};
-use crate::limits::{REPORT_BYTES_MAX, RUNS_SHOWN_MAX};
+use super::findings::{self, Wanted};
+use super::{Site, runs};
+use crate::board::{Board, JobStatus};
+use crate::limits::{REPORT_BYTES_MAX, RUNS_CHARTED_MAX};
+use crate::live::Live;
 
-/// All jobs, by name.
-pub(super) fn jobs(board: &Board, now: Timestamp) -> Value {
-    let jobs: Vec<Value> = board.jobs.iter().map(|(name, status)| summary(board, name, status, now)).collect();
+/// All jobs, by name, each with its last runs.
+pub(super) async fn jobs(site: &Site, board: &Board, now: Timestamp) -> Value {
+    let runs = site.runs.of_all(board, &site.state_dir).await;
+    let one = |(name, status): (&String, &JobStatus)| {
+        let mut job = standing(board, name, status, now);
+        let last = runs.get(name).map(|runs| runs[runs.len().saturating_sub(RUNS_CHARTED_MAX)..].to_vec());
+        job["runs"] = Value::Array(last.unwrap_or_default());
+        job
+    };
+    let jobs: Vec<Value> = board.jobs.iter().map(one).collect();
     json!({
         "schema": "brigade.jobs/1",
         "now": now,
+        "may_change": site.token.is_some(),
         "stopping": board.is_stopping,
         "configuration": {"loaded": board.loaded, "refused": board.not_loaded},
         "notifications": deliveries(board),
@@ -53,68 +61,87 @@ fn deliveries(board: &Board) -> Value {
 }
 
 /// One job with its last runs and what happened to it; `None` where there is none of this name.
-pub(super) async fn job(wall: &Wall, name: &str, state_dir: &Path, now: Timestamp) -> Option<Value> {
-    let board = &*wall.read();
+pub(super) async fn job(site: &Site, name: &str, now: Timestamp) -> Option<Value> {
+    let board = &*site.wall.read();
     let status = board.jobs.get(name)?;
-    let mut job = summary(board, name, status, now);
-    let directory = status.ledger.directory.clone();
-    let state = board.job(name).map(|job| board.config.state_dir(job, state_dir));
-    let recorded = match state.zip(directory) {
-        Some((state, directory)) => tokio::task::spawn_blocking(move || last_runs(&state, &directory)).await.unwrap_or_default(),
-        None => VecDeque::new(),
+    let mut job = standing(board, name, status, now);
+    let runs = match runs::Stand::of(board, name, status, &site.state_dir) {
+        Some(stand) => tokio::task::spawn_blocking(move || stand.runs()).await.unwrap_or_default(),
+        None => Vec::new(),
     };
     job["schema"] = json!("brigade.job/1");
-    job["runs"] = Value::Array(shown(recorded, &status.ledger.unrecorded));
+    job["now"] = json!(now);
+    job["may_change"] = json!(site.token.is_some());
+    job["runs"] = Value::Array(runs);
     job["failed"] = json!(status.live.as_ref().map(|live| live.failed()).unwrap_or_default());
-    let events: Vec<_> = wall.events.kept().into_iter().filter(|event| event.job.as_deref() == Some(name)).collect();
+    let events: Vec<_> = site.wall.events.kept().into_iter().filter(|event| event.job.as_deref() == Some(name)).collect();
     job["events"] = json!(events);
     Some(job)
 }
 
 /// A run under way, or the report of one that ended; `None` where neither is known.
 pub(super) async fn run(board: &Board, run: &str, state_dir: &Path) -> Result<Option<Bytes>, String> {
-    let under_way = board.jobs.iter().find_map(|(name, status)| Some((name, status.live.as_ref().filter(|live| live.run == run)?)));
-    if let Some((name, live)) = under_way {
+    if let Some((name, live)) = under_way(board, run) {
         let value = json!({"schema": "brigade.run/1", "job": name, "progress": live.progress(), "failed": live.failed()});
         return Ok(Some(Bytes::from(value.to_string())));
     }
-    let unrecorded = board.jobs.values().flat_map(|status| &status.ledger.unrecorded).find(|one| one.run == run).map(empty_report);
+    let report = kept(board, run, state_dir, report).await?;
+    let empty = |run| {
+        let mut report = runs::empty_report(run);
+        report["failures"] = json!([]);
+        Bytes::from(report.to_string())
+    };
+    Ok(report.or_else(|| unrecorded(board, run).map(empty)))
+}
+
+/// How far a run under way is, or what the report of one that ended says, with the failures of both by kind; `None` where neither is
+/// known.
+pub(super) async fn summary(board: &Board, run: &str, state_dir: &Path) -> Result<Option<Value>, String> {
+    if let Some((name, live)) = under_way(board, run) {
+        let failures = findings::of_live(live);
+        return Ok(Some(json!({"schema": "brigade.summary/1", "job": name, "progress": live.progress(), "failures": failures})));
+    }
+    let summary = kept(board, run, state_dir, |path| findings::summary(path).map_err(unread)).await?;
+    Ok(summary.or_else(|| unrecorded(board, run).map(|run| findings::nothing(&runs::empty_report(run)))))
+}
+
+/// The next failures of one kind of a run that ended; `None` where its report is not kept.
+pub(super) async fn failures(board: &Board, run: &str, state_dir: &Path, wanted: Wanted) -> Result<Option<Value>, String> {
+    kept(board, run, state_dir, move |path| findings::slice(path, &wanted).map_err(unread)).await
+}
+
+fn under_way<'a>(board: &'a Board, run: &str) -> Option<(&'a String, &'a Live)> {
+    board.jobs.iter().find_map(|(name, status)| Some((name, status.live.as_deref().filter(|live| live.run == run)?)))
+}
+
+/// A run that came to nothing, and left no report.
+fn unrecorded<'a>(board: &'a Board, run: &str) -> Option<&'a Unrecorded> {
+    board.jobs.values().flat_map(|status| &status.ledger.unrecorded).find(|one| one.run == run)
+}
+
+/// Reads the report of a run that ended, where it is kept.
+async fn kept<T: Send + 'static>(
+    board: &Board,
+    run: &str,
+    state_dir: &Path,
+    read: impl FnOnce(&Path) -> Result<T, String> + Send + 'static,
+) -> Result<Option<T>, String> {
     let own = board.config.jobs.values().map(|job| board.config.state_dir(job, state_dir));
-    let mut states: Vec<_> = own.chain([state_dir.to_owned()]).collect();
+    let mut states: Vec<PathBuf> = own.chain([state_dir.to_owned()]).collect();
     states.sort();
     states.dedup();
     let run = run.to_owned();
-    let read = tokio::task::spawn_blocking(move || match states.iter().find_map(|state| survey::kept_report(state, &run)) {
-        Some(path) => report(&path).map(Some),
-        None => Ok(unrecorded),
+    let read = tokio::task::spawn_blocking(move || {
+        states.iter().find_map(|state| survey::kept_report(state, &run)).map(|path| read(&path)).transpose()
     });
     read.await.unwrap_or_else(|_| Err("the report could not be read".to_owned()))
 }
 
-/// The report that a run would have left which came to nothing.
-fn empty_report(run: &Unrecorded) -> Bytes {
-    let record = run.record();
-    let head = ReportHead {
-        schema: SCHEMA.to_owned(),
-        run: record.run,
-        command: record.command,
-        source: record.source,
-        target: record.target,
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        started: record.started,
-        finished: record.finished,
-        resumed_from: None,
-        outcome: OUTCOMES.into_iter().find(|outcome| outcome_word(*outcome) == run.outcome).unwrap_or(RunOutcome::Failed),
-        totals: Totals::default(),
-    };
-    let mut report = json!(head);
-    report["reason"] = json!(run.reason);
-    report["failures"] = json!([]);
-    Bytes::from(report.to_string())
+fn unread(error: std::io::Error) -> String {
+    format!("the report cannot be read: {error}")
 }
 
 fn report(path: &Path) -> Result<Bytes, String> {
-    let unread = |error: std::io::Error| format!("the report cannot be read: {error}");
     let mut text = Vec::new();
     std::fs::File::open(path).map_err(unread)?.take(REPORT_BYTES_MAX + 1).read_to_end(&mut text).map_err(unread)?;
     if u64::try_from(text.len()).is_ok_and(|bytes| bytes > REPORT_BYTES_MAX) {
@@ -123,45 +150,7 @@ fn report(path: &Path) -> Result<Bytes, String> {
     Ok(text.into())
 }
 
-/// The last runs of a job, the newest last. A history that cannot be trusted shows none.
-fn last_runs(state: &Path, directory: &str) -> VecDeque<Record> {
-    let mut last: VecDeque<Record> = VecDeque::new();
-    let visit = |record| {
-        last.push_back(record);
-        if last.len() > RUNS_SHOWN_MAX {
-            last.pop_front();
-        }
-    };
-    if let Err(error) = survey::history(state, directory, visit) {
-        tracing::warn!("the history of {directory} cannot be trusted: {error}");
-        return VecDeque::new();
-    }
-    last
-}
-
-/// The last of the runs that a history has and of those that none has. A run's ULID begins with the time at which it began.
-fn shown(recorded: VecDeque<Record>, unrecorded: &[Unrecorded]) -> Vec<Value> {
-    let others = unrecorded.iter().map(|run| (run.record(), Some(&run.reason)));
-    let mut runs: BTreeMap<String, Value> = BTreeMap::new();
-    for (record, reason) in others.chain(recorded.into_iter().map(|record| (record, None))) {
-        let value = json!({
-            "run": record.run,
-            "command": record.command,
-            "started": record.started,
-            "finished": record.finished,
-            "outcome": record.outcome,
-            "objects": record.objects,
-            "bytes": record.bytes,
-            "proof": record.proof,
-            "reason": reason,
-        });
-        runs.insert(record.run, value);
-    }
-    let superfluous = runs.len().saturating_sub(RUNS_SHOWN_MAX);
-    runs.into_values().skip(superfluous).collect()
-}
-
-fn summary(board: &Board, name: &str, status: &JobStatus, now: Timestamp) -> Value {
+fn standing(board: &Board, name: &str, status: &JobStatus, now: Timestamp) -> Value {
     let standing = status.standing(now);
     let lag = status.lag(now);
     let seconds = match lag {
@@ -185,6 +174,7 @@ fn summary(board: &Board, name: &str, status: &JobStatus, now: Timestamp) -> Val
         "tenant": job.and_then(|job| job.tenant.as_ref()),
         "class": job.and_then(|job| job.class.as_ref()),
         "after": job.map(|job| &job.after),
+        "schedule": job.and_then(|job| job.schedule.as_ref()).map(schedule),
         "proven_through": status.ledger.frontier.proven_through(),
         "lag_seconds": seconds,
         "age": lag.to_string(),
@@ -200,6 +190,14 @@ fn summary(board: &Board, name: &str, status: &JobStatus, now: Timestamp) -> Val
         "waiting": waiting,
         "running": status.live.as_ref().map(|live| live.progress()),
     })
+}
+
+/// A schedule in words.
+fn schedule(schedule: &Schedule) -> String {
+    match schedule {
+        Schedule::Cron { cron, zone } => format!("{cron} ({})", zone.iana_name().unwrap_or("its own time zone")),
+        Schedule::Every(period) => format!("every {:#}", period.length()),
+    }
 }
 
 fn band(band: &AgeBand) -> Value {

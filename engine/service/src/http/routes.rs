@@ -9,15 +9,17 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::body::Answer;
+use super::findings::Wanted;
 use super::{Site, json, page};
 use crate::board::Unwell;
 use crate::daemon::{Command, Wish};
 use crate::limits::COMMAND_TIME;
 use crate::metrics;
 
-/// What a browser may do with anything from here: load scripts, styles and data of this server, and nothing else.
+/// What a browser may do with anything from here: load scripts, styles and data of this server, and nothing else. No text can become
+/// markup or a script, not even by a mistake of the page ("Trusted Types", W3C).
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
-                                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+                                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
 
 const JSON: &str = "application/json";
 const TEXT: &str = "text/plain; charset=utf-8";
@@ -58,12 +60,17 @@ async fn look(request: &Request<Incoming>, site: &Site) -> Response<Answer> {
         ["readyz"] => probe(board.readiness(Instant::now())),
         ["metrics"] => whole(StatusCode::OK, METRICS, metrics::render(&board, now)),
         ["api", "events"] => events(request, site),
-        ["api", "jobs"] => value(&json::jobs(&board, now)),
+        ["api", "jobs"] => value(&json::jobs(site, &board, now).await),
         ["api", "notifications"] => value(&json::notifications(&board, now)),
-        ["api", "jobs", name] => match json::job(&site.wall, name, &site.state_dir, now).await {
+        ["api", "jobs", name] => match json::job(site, name, now).await {
             Some(job) => value(&job),
             None => not_found(),
         },
+        ["api", "runs", run, "summary"] => found(json::summary(&board, run, &site.state_dir).await),
+        ["api", "runs", run, "failures"] => {
+            let wanted = Wanted::parse(request.uri().query().unwrap_or_default());
+            found(json::failures(&board, run, &site.state_dir, wanted).await)
+        }
         ["api", "runs", run] => match json::run(&board, run, &site.state_dir).await {
             Ok(Some(report)) => whole(StatusCode::OK, JSON, report),
             Ok(None) => not_found(),
@@ -121,6 +128,14 @@ fn probe(state: Result<(), Unwell>) -> Response<Answer> {
     match state {
         Ok(()) => whole(StatusCode::OK, TEXT, "ok\n"),
         Err(unwell) => whole(StatusCode::SERVICE_UNAVAILABLE, TEXT, format!("{}\n", unwell.words())),
+    }
+}
+
+fn found(answer: Result<Option<serde_json::Value>, String>) -> Response<Answer> {
+    match answer {
+        Ok(Some(found)) => value(&found),
+        Ok(None) => not_found(),
+        Err(error) => refusal(StatusCode::INTERNAL_SERVER_ERROR, &error),
     }
 }
 

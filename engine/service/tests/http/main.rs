@@ -28,7 +28,9 @@ async fn probes_pages_and_unknown_paths_are_answered() {
     assert_eq!((jobs["jobs"][0]["level"].as_str(), jobs["jobs"][1]["level"].as_str()), (Some("breached"), None));
     let job = served.get("/api/jobs/b").await.json();
     assert_eq!((job["schema"].as_str(), job["target"].as_str()), (Some("brigade.job/1"), Some("gs://to/b")));
-    for (path, kind) in [("/", "text/html"), ("/page.css", "text/css"), ("/page.js", "text/javascript")] {
+    for (path, kind) in
+        [("/", "text/html"), ("/page.css", "text/css"), ("/page.js", "text/javascript"), ("/page/dom.js", "text/javascript")]
+    {
         let answer = served.get(path).await;
         assert!(answer.status == StatusCode::OK && answer.header("content-type").starts_with(kind) && !answer.text.is_empty(), "{path}");
     }

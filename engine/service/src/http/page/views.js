@@ -1,0 +1,172 @@
+// The views: all jobs, one job, one run. Each is made of what the service says and of nothing else.
+"use strict";
+
+import { faint, foreign, link, make, part, table } from "./dom.js";
+import { runs, shares } from "./charts.js";
+import { failures } from "./failures.js";
+import { brief, progress } from "./progress.js";
+import { PROOFS, bytes, clock, count, level, moment, number, outcome, pill, secondsBetween, since, span } from "./words.js";
+
+const ORDER = { breached: 0, at_risk: 1 };
+
+const jobLink = (name) => `#job/${encodeURIComponent(name)}`;
+const runLink = (job, run) => (job ? `${jobLink(job)}/${run}` : `#run/${run}`);
+
+const route = (job) => make("p", { class: "route" }, foreign(job.source ?? "gone from the configuration"),
+  make("span", { class: "arrow", role: "img", "aria-label": "to" }, "→"), foreign(job.target ?? ""));
+
+// The copy's age against what it may be.
+function age(job) {
+  const point = job.recovery_point_seconds;
+  const known = job.lag_seconds === null ? job.age : since("for", job.proven_through);
+  const old = job.lag_seconds === null ? null : " old";
+  const parts = [make("p", { class: "age" }, make("strong", {}, known), old, point === null ? null : faint(` may be ${span(point)}`))];
+  if (point !== null) {
+    const value = job.lag_seconds === null ? point : Math.min(point, (clock() - new Date(job.proven_through)) / 1000);
+    parts.push(make("meter", { class: job.level, max: point, value: Math.max(0, value), "aria-label": `age of the copy, which may be ${span(point)}` }));
+  }
+  return parts;
+}
+
+function next(job) {
+  if (job.paused) return make("p", {}, pill("rest", "paused"), faint(" until somebody resumes it"));
+  if (job.waiting) return make("p", {}, "due ", since("ago", job.waiting.since), faint(`, waits for ${job.waiting.on}`));
+  if (job.next) return make("p", {}, "next ", since("in", job.next), faint(`, ${moment(job.next)}`));
+  return make("p", { class: "faint" }, job.after?.length ? `follows ${job.after.join(", ")}` : "starts by hand");
+}
+
+function lastRun(job) {
+  if (!job.last) return make("p", { class: "faint" }, "has not run yet");
+  const { last } = job;
+  return make("p", {}, outcome(last.outcome), " ", link(runLink(job.job, last.run), since("ago", last.ended)), faint(`, took ${span(secondsBetween(last.began, last.ended))}`));
+}
+
+function row(job) {
+  return make("article", { class: `job ${job.level ?? "none"}`, "data-key": job.job },
+    make("div", { class: "who" }, make("h2", {}, link(jobLink(job.job), job.job)), make("p", {}, level(job.level), job.running ? pill("busy", "running") : null), route(job)),
+    make("div", { class: "how-old" }, make("h3", {}, "Copy age"), age(job)),
+    make("div", { class: "last" }, make("h3", {}, "Last runs"), runs(job.runs), lastRun(job)),
+    make("div", { class: "ahead" }, make("h3", {}, job.running ? "Now" : "Next run"), job.running ? brief(job.running) : next(job)));
+}
+
+function headline(jobs) {
+  const breached = jobs.filter((job) => job.level === "breached");
+  const risky = jobs.filter((job) => job.level === "at_risk");
+  const watched = jobs.filter((job) => job.level);
+  const running = jobs.filter((job) => job.running).length;
+  const names = (list) => list.map((job) => job.job).join(", ");
+  const [kind, words] = breached.length ? ["bad", `${count(breached.length, "copy is", "copies are")} older than allowed: ${names(breached)}`]
+    : risky.length ? ["risk", `${count(risky.length, "copy", "copies")} will soon be older than allowed: ${names(risky)}`]
+    : watched.length ? ["good", "Every copy is as young as it must be"] : ["none", "No job has an objective"];
+  return make("div", { class: `headline ${kind}` }, make("h1", {}, words), make("p", { class: "faint" }, `${count(jobs.length, "job")}, ${running} running`));
+}
+
+export function overview(all) {
+  const order = (job) => ORDER[job.level] ?? (job.running ? 2 : 3);
+  const jobs = [...all.jobs].sort((one, other) => order(one) - order(other) || one.job.localeCompare(other.job));
+  const { refused } = all.configuration;
+  return [
+    headline(jobs),
+    all.stopping ? make("p", { class: "notice" }, "The service is stopping; runs under way finish what is in flight.") : null,
+    refused ? make("p", { class: "notice bad" }, "The configuration is not understood, and the one before counts: ", foreign(refused)) : null,
+    jobs.length ? make("div", { class: "jobs" }, jobs.map(row)) : make("p", {}, "The configuration has no jobs yet."),
+  ];
+}
+
+function wishes(job) {
+  if (!job.may_change) return make("p", { class: "faint read-only" }, "This page only reads: no token is configured, so nobody can pause or start anything here.");
+  const button = (wish, text) => make("button", { type: "button", "data-wish": wish, "data-job": job.job }, text);
+  return make("form", { class: "wishes", "data-key": "wishes" },
+    make("label", {}, "token ", make("input", { type: "password", name: "token", autocomplete: "off", spellcheck: "false" })),
+    button("run", "run now"), job.paused ? button("resume", "resume") : button("pause", "pause"), make("p", { class: "answer", role: "status", "data-own": true }));
+}
+
+const trail = (...steps) => make("nav", { "aria-label": "where you are", class: "trail" }, link("#", "all jobs"), steps.map((step) => [make("span", { "aria-hidden": "true" }, " / "), step]));
+
+const fact = (name, ...value) => make("div", { class: "fact" }, make("dt", {}, name), make("dd", {}, value));
+
+function standing(job) {
+  const breach = job.breach_at && job.level !== "breached" ? make("small", {}, "allowed until ", moment(job.breach_at)) : null;
+  return make("dl", { class: "facts" },
+    fact("copy age", age(job), breach),
+    fact("next run", next(job), make("small", {}, job.schedule ?? "")),
+    fact("last run", lastRun(job)),
+    fact("longest run", span(job.longest_run_seconds), make("small", {}, "of the last month's")),
+    job.tenant || job.class ? fact("belongs to", [job.tenant, job.class].filter(Boolean).join(", ")) : null);
+}
+
+// Objects that are not yet proven, by how long they have been waiting.
+function outstanding(job) {
+  const bands = job.outstanding.filter((band) => band.objects > 0);
+  if (!bands.length) return null;
+  const rows = bands.map((band) => [band.up_to_seconds === null ? "longer" : `up to ${span(band.up_to_seconds)}`, number(band.objects)]);
+  return part("Keys not yet proven", table("keys not yet proven, by age", ["for", "#keys"], rows));
+}
+
+function runRows(job) {
+  return [...job.runs].reverse().map((run) => [link(runLink(job.job, run.run), moment(run.started)), outcome(run.outcome),
+    span(secondsBetween(run.started, run.finished)), number(run.objects.copied), bytes(run.bytes.copied), number(run.objects.failed + run.objects.skipped)]);
+}
+
+export function job(job) {
+  const events = [...job.events].reverse().map((event) => [moment(event.at), event.event.replaceAll("_", " "), foreign(event.message)]);
+  const found = job.found;
+  return [
+    trail(job.job),
+    make("div", { class: "title" }, make("h1", {}, job.job), level(job.level), job.running ? pill("busy", "running") : null, job.paused ? pill("rest", "paused") : null),
+    route(job), standing(job), wishes(job),
+    job.running ? progress(job.running) : null,
+    found ? failures(found.run, found.failures, !found.progress, found.is_cut) : null,
+    outstanding(job),
+    part("Runs", runs(job.runs), job.runs.length ? table("the last runs", ["began", "ended", "#took", "#copied", "#bytes", "#failed or skipped"], runRows(job)) : null),
+    part("What happened", events.length ? table("what happened", ["when", "what", "details"], events) : faint("nothing since the service began")),
+  ];
+}
+
+const PROOF_KINDS = { content: "good", stored: "accent", transport: "risk" };
+
+function proof(report) {
+  const list = Object.keys(PROOFS).map((name) => ({ name, kind: PROOF_KINDS[name], value: report.proof[name] ?? 0 }));
+  const rows = list.map(({ name, kind, value }) => [[make("span", { class: `swatch ${kind}`, "aria-hidden": "true" }), name], number(value), PROOFS[name]]);
+  return part("How the copies are proven", shares("proofs", list), table("proof levels", ["level", "#objects", "what it means"], rows),
+    make("p", { class: "faint" }, `${number(report.source_proven)} of ${number(report.objects.copied)} were also compared with a digest that the source stores.`));
+}
+
+const named = (name) => name.replaceAll("_", " ");
+
+function sums(title, values, shown) {
+  return part(title, table(title.toLowerCase(), ["what", "#how much"], Object.entries(values).map(([name, value]) => [named(name), shown(value)])));
+}
+
+function sentence(report) {
+  const { copied, kept, failed, skipped, deleted_source: originals, deleted_target: extras } = report.objects;
+  const parts = [`${count(copied, "object")} copied and proven`, `${number(kept)} kept`];
+  if (originals + extras) parts.push(`${number(originals + extras)} deleted`);
+  if (skipped) parts.push(`${number(skipped)} skipped`);
+  if (failed) parts.push(`${number(failed)} failed`);
+  return `${parts.join(", ")}.`;
+}
+
+export function run(found, name) {
+  if (found.progress) {
+    return [trail(link(jobLink(found.job), found.job), "run under way"),
+      make("div", { class: "title" }, make("h1", {}, found.job), pill("busy", "running")),
+      progress(found.progress), failures(found.progress.run, found.failures, false, false)];
+  }
+  const { report } = found;
+  const dropped = Object.entries(report.dropped ?? {});
+  return [
+    trail(name ? link(jobLink(name), name) : null, `run of ${moment(report.started)}`),
+    make("div", { class: "title" }, make("h1", {}, `${report.command}: ${sentence(report)}`), outcome(report.outcome)),
+    route(report),
+    report.reason ? make("p", { class: "notice bad" }, foreign(report.reason)) : null,
+    make("p", { class: "faint" }, `${moment(report.started)} to ${moment(report.finished)}, ${span(secondsBetween(report.started, report.finished))}; run ${report.run}, Brigade ${report.version}`,
+      report.resumed_from ? `; it went on with what ${report.resumed_from} had left` : ""),
+    proof(report),
+    failures(report.run, found.failures, true, found.is_cut),
+    make("div", { class: "columns" }, sums("Objects", report.objects, number), sums("Bytes", report.bytes, bytes), sums("Requests", report.requests, number),
+      part("At most", table("high-water marks", ["what", "#how much"], [["memory of the process", bytes(report.peak.memory_bytes)],
+        ["object bytes in flight", bytes(report.peak.in_flight_bytes)], ["requests in flight", number(report.peak.requests_in_flight)]]))),
+    dropped.length ? part("Left behind", table("what the target cannot hold", ["what", "#objects"], dropped.map(([what, objects]) => [what, number(objects)]))) : null,
+  ];
+}
