@@ -278,6 +278,7 @@ struct ClassControl {
     running: usize,
     climb: Climb,
     pace: Pace,
+    /// There is news: where it begins is the first.
     untold: bool,
 }
 
@@ -290,7 +291,7 @@ impl Controller {
                 Class::Write | Class::Other => ramp.writes,
             });
             let pace = rate.map_or_else(Pace::default, Pace::seeded);
-            ClassControl { running: 0, climb: Climb::new(settings.at_once), pace, untold: false }
+            ClassControl { running: 0, climb: Climb::new(settings.at_once), pace, untold: true }
         });
         Self {
             classes,

@@ -39,7 +39,7 @@ pub(crate) const HEARTBEAT_EVERY: Duration = Duration::from_secs(15);
 pub(crate) const FAILURES_SHOWN_MAX: usize = 100;
 
 /// Failures of each kind that a look at a run names; more of one kind are asked for.
-pub(crate) const FAILURES_FIRST_MAX: usize = 20;
+pub(crate) const FAILURES_FIRST_MAX: usize = 10;
 
 /// Failures that are sent at once when more are asked for: what a person reads before they ask again.
 pub(crate) const FAILURES_SLICE_MAX: usize = 100;

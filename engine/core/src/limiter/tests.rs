@@ -229,10 +229,10 @@ fn news_is_told_once_a_second_and_says_why() {
         assert_eq!(controller.admit(Class::Write, 0, ms(0)), Admission::Started);
     }
     let mut end = |end: End, at: u64| controller.ended(Class::Write, end, ms(at), ms(at)).map(|news| news.to_string());
-    assert_eq!(end(End::Good(1), 5), None);
-    assert_eq!(end(End::Refused, 100).as_deref(), Some("32 writes at once (throttled 0.0 s ago)"));
+    assert_eq!(end(End::Good(1), 5).as_deref(), Some("64 writes at once (as given)"), "where it begins is told");
+    assert_eq!(end(End::Good(1), 6), None);
     for refused in 0..20 {
-        assert_eq!(end(End::Refused, 101 + refused * 40), None, "it was told less than a second ago");
+        assert_eq!(end(End::Refused, 100 + refused * 40), None, "it was told less than a second ago");
     }
     let news = end(End::Refused, 1_200).expect("it is news");
     assert!(news.ends_with(" a second (throttled 0.0 s ago)"), "{news}");

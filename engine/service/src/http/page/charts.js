@@ -10,7 +10,7 @@ const MARK = 7; // Room for the mark above a run that did not end well.
 const RUNS_MIN = 31; // A short history keeps the scale of a long one.
 const PLOT = { width: 600, height: 120 };
 const WINDOW = 4; // Looks that one rate spans: parts end in bursts.
-const EVEN_MS = 900; // Looks that are closer say nothing of a rate.
+const EVEN_MS = 900; // Looks that are closer to each other say nothing of a rate.
 
 // How long the last runs took and how they ended: a bar each, the newest to the right; what did not end well bears a mark.
 export function runs(list) {
@@ -35,10 +35,10 @@ export function runs(list) {
 
 // Bytes a second over the time of a run, from what had moved when.
 export function rates(moved) {
-  const even = moved.filter(([at], index) => index === 0 || index === moved.length - 1 || at - moved[index - 1][0] >= EVEN_MS / 2);
+  const even = moved.filter(([at], index) => index === 0 || at - moved[index - 1][0] >= EVEN_MS);
   return even.slice(1).map(([at, sum], index) => {
     const [from, before] = even[Math.max(0, index + 1 - WINDOW)];
-    return [at, Math.max(0, sum - before) / Math.max(EVEN_MS, at - from) * 1000];
+    return [at, Math.max(0, sum - before) / (at - from) * 1000];
   });
 }
 

@@ -1,7 +1,7 @@
 // Elements, made by name and filled with text: nothing here makes markup of a string, so whatever a bucket holds stays text.
 //
 // A view is a new tree for everything it shows; `patch` changes the old tree into it, so that what the reader holds on to (the focus, a
-// selection, what is unfolded, what is typed) stays where it is.
+// selection, what is unfolded, what is typed) stays where it is. What bears a `data-key` is known again wherever it stands among its siblings.
 "use strict";
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -30,13 +30,16 @@ export const foreign = (text, kind) => make("bdi", { class: kind ?? "foreign" },
 
 // A heading with what belongs to it.
 export function part(title, ...children) {
-  return make("section", { class: "part" }, make("h2", {}, title), ...children);
+  return make("section", { class: "part", "data-key": title }, make("h2", {}, title), ...children);
 }
 
-// Rows of cells under their heads. A cell is text, a node, or a list of them; columns whose head begins with `#` hold numbers.
+// Rows of cells under their heads. A cell is text, a node, or a list of them. A column whose head begins with `#` holds numbers, with
+// `##` numbers for which a phone has no room.
+const columnKind = (head) => (head.startsWith("##") ? "number roomy" : head.startsWith("#") ? "number" : null);
+
 export function table(caption, heads, rows) {
-  const kinds = heads.map((text) => (text.startsWith("#") ? "number" : null));
-  const head = heads.map((text, at) => make("th", { scope: "col", class: kinds[at] }, text.replace("#", "")));
+  const kinds = heads.map(columnKind);
+  const head = heads.map((text, at) => make("th", { scope: "col", class: kinds[at] }, text.replace(/^#+/, "")));
   const row = (cells) => make("tr", {}, cells.map((cell, at) => make("td", { class: kinds[at] }, cell)));
   return make("div", { class: "table", tabindex: "0", role: "region", "aria-label": caption },
     make("table", {}, make("thead", {}, make("tr", {}, head)), make("tbody", {}, rows.map(row))));
@@ -60,7 +63,18 @@ function patchAttributes(old, fresh) {
 }
 
 export function patchChildren(old, fresh) {
-  const known = [...old.childNodes];
-  fresh.forEach((child, at) => (at < known.length ? patch(known[at], child) : old.append(child)));
-  for (const child of known.slice(fresh.length)) child.remove();
+  const keyed = new Map([...old.children].filter((child) => child.dataset.key).map((child) => [child.dataset.key, child]));
+  let at = old.firstChild;
+  for (const child of fresh) {
+    const known = child.dataset?.key ? keyed.get(child.dataset.key) : at?.dataset?.key ? null : at;
+    if (!known) old.insertBefore(child, at);
+    else if (known === at) at = at.nextSibling;
+    else old.insertBefore(known, at);
+    if (known) patch(known, child);
+  }
+  while (at) {
+    const rest = at;
+    at = at.nextSibling;
+    rest.remove();
+  }
 }

@@ -19,7 +19,7 @@ function kind(run, group, hasMore, isOnly) {
   const rest = group.objects - shown.length;
   const canAsk = hasMore && rest > 0 && shown.length < MORE_MAX;
   const attributes = { type: "button", "data-more": keyOf(run, group), "data-run": run, "data-status": group.status, "data-kind": group.kind, "data-from": shown.length };
-  return make("details", { class: "kind", "data-key": keyOf(run, group), open: isOnly },
+  return make("details", { class: "kind", "data-key": `${group.status}/${group.kind}`, open: isOnly },
     make("summary", {}, make("strong", {}, group.kind.replaceAll("_", " ")), ` ${count(group.objects, "key")} ${group.status}`),
     group.hint ? make("p", { class: "hint" }, foreign(group.hint)) : null,
     table(`keys that are ${group.status}: ${group.kind}`, ["key", "what happened"], rows),
@@ -33,8 +33,8 @@ export function failures(run, groups, hasReport, isCut) {
   const sums = new Map();
   for (const group of groups) sums.set(group.status, (sums.get(group.status) ?? 0) + group.objects);
   const words = [...sums].map(([status, objects]) => `${count(objects, "key")} ${status}`).join(", ");
-  return make("section", { class: "part failures" }, make("h2", {}, "Failures by kind"),
-    make("p", {}, `${words}.`, isCut ? ` The report is too long to be counted here: \`brigade report ${run}\` has all of them.` : ""),
+  return make("section", { class: "part failures", "data-key": "failures" }, make("h2", {}, "Failures by kind"),
+    make("p", {}, groups.length > 1 ? `${words}.` : "", isCut ? ` The report is too long to be counted here: \`brigade report ${run}\` has all of them.` : ""),
     groups.map((group) => kind(run, group, hasReport, groups.length === 1)));
 }
 

@@ -45,11 +45,14 @@ function where() {
 
 const summary = (run) => get(`/api/runs/${encodeURIComponent(run)}/summary`);
 
+// What a run has found. A report that is kept no more has no findings; the job is shown all the same.
+const findings = (run) => (run ? summary(run).then((found) => ({ ...found, run }), () => null) : null);
+
+// A job with what its run under way has found, or else its last one.
 async function jobAndFindings(name) {
   const job = await get(`/api/jobs/${encodeURIComponent(name)}`);
-  const run = job.running?.run ?? (job.last && job.last.outcome !== "done" ? job.last.run : null);
-  // A report that is kept no more has no findings; the job is shown all the same.
-  if (run) job.found = await summary(run).then((found) => ({ ...found, run }), () => null);
+  job.found = await findings(job.running?.run);
+  if (!job.found?.failures.length && job.last && job.last.outcome !== "done") job.found = await findings(job.last.run);
   return job;
 }
 

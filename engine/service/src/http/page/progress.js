@@ -18,6 +18,10 @@ const REASONS = {
   recovering: "it comes back after the endpoint asked to slow down",
 };
 
+const CLASSES = { read: "reads", write: "writes", list: "lists", other: "other requests" };
+
+const kind = (limit) => CLASSES[limit.class] ?? limit.class;
+
 const decided = ({ copied, kept, skipped, failed }) => copied + kept + skipped + failed;
 
 // What of it was said in numbers, such as `goodput grew 12 %`.
@@ -28,7 +32,7 @@ function concurrency(run) {
   const rows = run.limits.map((limit) => {
     const pace = limit.per_second ? `, ${number(Math.round(limit.per_second))} a second` : "";
     const numbers = figures(limit.words);
-    return [`${limit.side}: ${limit.class}`, `${number(limit.at_once)} at once${pace}`, (REASONS[limit.reason] ?? limit.words) + (numbers ? ` (${numbers})` : "")];
+    return [`${kind(limit)} at the ${limit.side}`, `${number(limit.at_once)} at once${pace}`, (REASONS[limit.reason] ?? limit.words) + (numbers ? ` (${numbers})` : "")];
   });
   return table("concurrency and its reasons", ["requests", "concurrency", "why"], rows);
 }
@@ -47,7 +51,7 @@ function facts({ objects, bytes: sums, requests, throttled }) {
 
 export function progress(run) {
   const { listed } = run.objects;
-  return make("section", { class: "part live", "data-live": run.run }, make("h2", {}, "Running now"),
+  return make("section", { class: "part live", "data-key": "live", "data-live": run.run }, make("h2", {}, "Running now"),
     make("p", {}, make("strong", { class: "phase" }, phase(run.phase)), " for ", since("for", run.since), faint(`, because ${because(run.because)}`)),
     make("progress", { max: Math.max(1, listed), value: Math.min(listed, decided(run.objects)), "aria-label": "objects decided of those listed so far" }),
     facts(run), make("h3", {}, "Throughput"), throughput(run.moved), make("h3", {}, "Concurrency, and why"), concurrency(run));
@@ -60,6 +64,6 @@ export function brief(run) {
   return make("div", { class: "brief", "data-live": run.run },
     make("p", {}, make("strong", {}, phase(run.phase)), ` ${number(decided(run.objects))} of ${number(run.objects.listed)}, ${bytes(rateNow(run.moved))}/s`),
     spark(run.moved),
-    make("p", { class: "faint" }, "for ", since("for", run.since), most ? `, ${number(most.at_once)} ${most.class} at once: ${REASONS[most.reason] ?? most.reason}` : ""),
+    make("p", { class: "faint" }, "for ", since("for", run.since), most ? `, ${number(most.at_once)} ${kind(most)} at once: ${REASONS[most.reason] ?? most.reason}` : ""),
     failed ? make("p", { class: "bad-words" }, `${count(failed, "key")} failed or skipped`) : null);
 }

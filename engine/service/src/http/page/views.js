@@ -5,7 +5,7 @@ import { faint, foreign, link, make, part, table } from "./dom.js";
 import { runs, shares } from "./charts.js";
 import { failures } from "./failures.js";
 import { brief, progress } from "./progress.js";
-import { PROOFS, bytes, clock, count, level, moment, number, outcome, pill, secondsBetween, since, span } from "./words.js";
+import { PROOFS, at, bytes, clock, count, level, moment, number, outcome, pill, secondsBetween, since, span } from "./words.js";
 
 const ORDER = { breached: 0, at_risk: 1 };
 
@@ -20,7 +20,7 @@ function age(job) {
   const point = job.recovery_point_seconds;
   const known = job.lag_seconds === null ? job.age : since("for", job.proven_through);
   const old = job.lag_seconds === null ? null : " old";
-  const parts = [make("p", { class: "age" }, make("strong", {}, known), old, point === null ? null : faint(` may be ${span(point)}`))];
+  const parts = [make("p", { class: "age" }, make("strong", {}, known), old, point === null ? null : faint(`, may be ${span(point)} old`))];
   if (point !== null) {
     const value = job.lag_seconds === null ? point : Math.min(point, (clock() - new Date(job.proven_through)) / 1000);
     parts.push(make("meter", { class: job.level, max: point, value: Math.max(0, value), "aria-label": `age of the copy, which may be ${span(point)}` }));
@@ -55,9 +55,9 @@ function headline(jobs) {
   const watched = jobs.filter((job) => job.level);
   const running = jobs.filter((job) => job.running).length;
   const names = (list) => list.map((job) => job.job).join(", ");
-  const [kind, words] = breached.length ? ["bad", `${count(breached.length, "copy is", "copies are")} older than allowed: ${names(breached)}`]
-    : risky.length ? ["risk", `${count(risky.length, "copy", "copies")} will soon be older than allowed: ${names(risky)}`]
-    : watched.length ? ["good", "Every copy is as young as it must be"] : ["none", "No job has an objective"];
+  const [kind, words] = breached.length ? ["bad", `${count(breached.length, "copy misses its objective", "copies miss their objective")}: ${names(breached)}`]
+    : risky.length ? ["risk", `${count(risky.length, "copy will miss its objective", "copies will miss their objective")} soon: ${names(risky)}`]
+    : watched.length ? ["good", "Every copy meets its objective"] : ["none", "No job has an objective"];
   return make("div", { class: `headline ${kind}` }, make("h1", {}, words), make("p", { class: "faint" }, `${count(jobs.length, "job")}, ${running} running`));
 }
 
@@ -91,7 +91,7 @@ function standing(job) {
     fact("copy age", age(job), breach),
     fact("next run", next(job), make("small", {}, job.schedule ?? "")),
     fact("last run", lastRun(job)),
-    fact("longest run", span(job.longest_run_seconds), make("small", {}, "of the last month's")),
+    fact("longest run", span(job.longest_run_seconds), make("small", {}, "of the last 31 whole ones")),
     job.tenant || job.class ? fact("belongs to", [job.tenant, job.class].filter(Boolean).join(", ")) : null);
 }
 
@@ -109,7 +109,7 @@ function runRows(job) {
 }
 
 export function job(job) {
-  const events = [...job.events].reverse().map((event) => [moment(event.at), event.event.replaceAll("_", " "), foreign(event.message)]);
+  const events = [...job.events].reverse().map((event) => [at(event.at), event.event.replaceAll("_", " "), foreign(event.message)]);
   const found = job.found;
   return [
     trail(job.job),
@@ -118,7 +118,7 @@ export function job(job) {
     job.running ? progress(job.running) : null,
     found ? failures(found.run, found.failures, !found.progress, found.is_cut) : null,
     outstanding(job),
-    part("Runs", runs(job.runs), job.runs.length ? table("the last runs", ["began", "ended", "#took", "#copied", "#bytes", "#failed or skipped"], runRows(job)) : null),
+    part("Runs", runs(job.runs), job.runs.length ? table("the last runs", ["began", "ended", "#took", "#copied", "##bytes", "#not copied"], runRows(job)) : null),
     part("What happened", events.length ? table("what happened", ["when", "what", "details"], events) : faint("nothing since the service began")),
   ];
 }
@@ -135,7 +135,7 @@ function proof(report) {
 const named = (name) => name.replaceAll("_", " ");
 
 function sums(title, values, shown) {
-  return part(title, table(title.toLowerCase(), ["what", "#how much"], Object.entries(values).map(([name, value]) => [named(name), shown(value)])));
+  return part(title, table(title.toLowerCase(), ["what", "#how much"], Object.entries(values).map(([name, value]) => [named(name), value ? shown(value) : faint("0")])));
 }
 
 function sentence(report) {

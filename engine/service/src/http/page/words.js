@@ -25,7 +25,7 @@ const UNITS = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
 export function span(seconds) {
   if (seconds === null || seconds === undefined) return "not known";
   const first = UNITS.findIndex(([length]) => seconds >= length);
-  if (first < 0) return "0 s";
+  if (first < 0) return "under 1 s";
   const [length, unit] = UNITS[first];
   const rest = first + 1 < UNITS.length ? Math.floor((seconds % length) / UNITS[first + 1][0]) : 0;
   return `${Math.floor(seconds / length)} ${unit}${rest ? ` ${rest} ${UNITS[first + 1][1]}` : ""}`;
@@ -41,6 +41,9 @@ export function moment(text) {
   const time = at.toLocaleTimeString("en-GB");
   return isToday ? time : `${at.toLocaleDateString("en-GB", { day: "numeric", month: "short", year: "numeric" })} ${time}`;
 }
+
+// The same as an element.
+export const at = (text) => make("time", { datetime: text }, moment(text));
 
 // How each form tells the time between a moment and now.
 const FORMS = {
