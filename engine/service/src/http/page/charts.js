@@ -7,7 +7,7 @@ import { bytes, count, secondsBetween, span } from "./words.js";
 const BAR = 8; // Width of a run, with the space behind it.
 const HEIGHT = 34;
 const MARK = 7; // Room for the mark above a run that did not end well.
-const RUNS_MIN = 31; // A short history keeps the scale of a long one.
+const RUNS_MIN = 12; // A short history keeps the scale of a longer one.
 const PLOT = { width: 600, height: 120 };
 const WINDOW = 4; // Looks that one rate spans: parts end in bursts.
 const EVEN_MS = 900; // Looks that are closer to each other say nothing of a rate.
@@ -22,7 +22,7 @@ export function runs(list) {
   const words = `${count(list.length, "run")}: ${[...ended].map(([name, times]) => `${times} ${name}`).join(", ")}; the longest took ${span(Math.max(...lengths))}`;
   const slots = Math.max(RUNS_MIN, list.length);
   const bars = list.map((run, at) => {
-    const x = (slots - list.length + at) * BAR;
+    const x = at * BAR;
     const height = Math.max(3, (lengths[at] / longest) * (HEIGHT - MARK));
     const isGood = run.outcome === "done";
     return draw("g", { class: isGood ? "good" : "bad" },
@@ -30,7 +30,7 @@ export function runs(list) {
       draw("rect", { x, y: HEIGHT - height, width: BAR - 2, height, rx: 1 }),
       isGood ? null : draw("circle", { cx: x + (BAR - 2) / 2, cy: HEIGHT - height - 4, r: 2.6 }));
   });
-  return draw("svg", { class: "runs", viewBox: `0 0 ${slots * BAR} ${HEIGHT}`, role: "img", "aria-label": words }, bars);
+  return draw("svg", { class: "runs", width: slots * BAR, height: HEIGHT, viewBox: `0 0 ${slots * BAR} ${HEIGHT}`, role: "img", "aria-label": words }, bars);
 }
 
 // Bytes a second over the time of a run, from what had moved when.
@@ -75,6 +75,14 @@ export function throughput(moved) {
     make("div", { class: "axis" }, faint("0 s"), faint(took)));
 }
 
+// How much of what is allowed is used up.
+export function meter(kind, label, value, most) {
+  const used = Math.min(1, Math.max(0, value / most));
+  const about = { role: "meter", "aria-label": label, "aria-valuemin": 0, "aria-valuemax": most, "aria-valuenow": Math.round(Math.min(value, most)) };
+  return draw("svg", { class: `meter ${kind}`, viewBox: "0 0 600 6", preserveAspectRatio: "none", ...about },
+    draw("rect", { width: Math.max(6, used * 600).toFixed(0), height: 6 }));
+}
+
 // Shares of a whole, side by side, each with its name and its number.
 export function shares(label, list) {
   const whole = list.reduce((sum, { value }) => sum + value, 0);
@@ -82,7 +90,7 @@ export function shares(label, list) {
   let x = 0;
   const bars = list.filter(({ value }) => value > 0).map(({ kind, value }) => {
     const width = (value / whole) * 600;
-    const bar = draw("rect", { class: kind, x, y: 0, width: Math.max(1, width - 2), height: 12 });
+    const bar = draw("rect", { class: kind, x, y: 0, width: Math.max(1, width), height: 12 });
     x += width;
     return bar;
   });

@@ -58,8 +58,12 @@ export function patch(old, fresh) {
 }
 
 function patchAttributes(old, fresh) {
-  for (const { name, value } of fresh.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
-  for (const { name } of [...old.attributes]) if (!fresh.hasAttribute(name) && !OWN_ATTRIBUTES.has(name)) old.removeAttribute(name);
+  const names = [...fresh.attributes, ...old.attributes].map(({ name }) => name).filter((name) => !OWN_ATTRIBUTES.has(name));
+  for (const name of names) {
+    const value = fresh.getAttribute(name);
+    if (value === null) old.removeAttribute(name);
+    else if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+  }
 }
 
 export function patchChildren(old, fresh) {

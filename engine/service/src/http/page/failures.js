@@ -13,13 +13,13 @@ const keyOf = (run, group) => `${run}/${group.status}/${group.kind}`;
 
 const shownOf = (run, group) => more.get(keyOf(run, group)) ?? group.first;
 
-function kind(run, group, hasMore, isOnly) {
+function kind(run, group, hasMore, isFirst) {
   const shown = shownOf(run, group);
   const rows = shown.map((failure) => [foreign(failure.key, "key"), foreign(failure.message)]);
   const rest = group.objects - shown.length;
   const canAsk = hasMore && rest > 0 && shown.length < MORE_MAX;
   const attributes = { type: "button", "data-more": keyOf(run, group), "data-run": run, "data-status": group.status, "data-kind": group.kind, "data-from": shown.length };
-  return make("details", { class: "kind", "data-key": `${group.status}/${group.kind}`, open: isOnly },
+  return make("details", { class: "kind", "data-key": `${group.status}/${group.kind}`, open: isFirst },
     make("summary", {}, make("strong", {}, group.kind.replaceAll("_", " ")), ` ${count(group.objects, "key")} ${group.status}`),
     group.hint ? make("p", { class: "hint" }, foreign(group.hint)) : null,
     table(`keys that are ${group.status}: ${group.kind}`, ["key", "what happened"], rows),
@@ -35,7 +35,7 @@ export function failures(run, groups, hasReport, isCut) {
   const words = [...sums].map(([status, objects]) => `${count(objects, "key")} ${status}`).join(", ");
   return make("section", { class: "part failures", "data-key": "failures" }, make("h2", {}, "Failures by kind"),
     make("p", {}, groups.length > 1 ? `${words}.` : "", isCut ? ` The report is too long to be counted here: \`brigade report ${run}\` has all of them.` : ""),
-    groups.map((group) => kind(run, group, hasReport, groups.length === 1)));
+    groups.map((group, at) => kind(run, group, hasReport, at === 0)));
 }
 
 // The reader asks for more of a kind. The answer is whether there is anything new to show.

@@ -7,7 +7,7 @@ import { because, bytes, count, number, phase, since } from "./words.js";
 
 // Why a limit is what it is: the words of the engine's reasons.
 const REASONS = {
-  start: "where every run begins: nothing is known yet",
+  start: "as every run begins: nothing has spoken for more or fewer",
   given: "as it is configured",
   trying: "it held requests back, so more are tried",
   climbing: "the last step up moved more",
@@ -59,7 +59,8 @@ export function progress(run) {
 
 // The same in a row of the overview.
 export function brief(run) {
-  const most = run.limits.reduce((most, limit) => (limit.at_once > (most?.at_once ?? 0) ? limit : most), null);
+  // Of all classes, writes tell most: they are what a copy waits for.
+  const most = run.limits.find((limit) => limit.class === "write") ?? run.limits.find((limit) => limit.class === "read") ?? run.limits[0];
   const failed = run.objects.failed + run.objects.skipped;
   return make("div", { class: "brief", "data-live": run.run },
     make("p", {}, make("strong", {}, phase(run.phase)), ` ${number(decided(run.objects))} of ${number(run.objects.listed)}, ${bytes(rateNow(run.moved))}/s`),

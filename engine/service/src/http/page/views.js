@@ -2,7 +2,7 @@
 "use strict";
 
 import { faint, foreign, link, make, part, table } from "./dom.js";
-import { runs, shares } from "./charts.js";
+import { meter, runs, shares } from "./charts.js";
 import { failures } from "./failures.js";
 import { brief, progress } from "./progress.js";
 import { PROOFS, at, bytes, clock, count, level, moment, number, outcome, pill, secondsBetween, since, span } from "./words.js";
@@ -13,32 +13,32 @@ const jobLink = (name) => `#job/${encodeURIComponent(name)}`;
 const runLink = (job, run) => (job ? `${jobLink(job)}/${run}` : `#run/${run}`);
 
 const route = (job) => make("p", { class: "route" }, foreign(job.source ?? "gone from the configuration"),
-  make("span", { class: "arrow", role: "img", "aria-label": "to" }, "→"), foreign(job.target ?? ""));
+  " ", make("span", { class: "arrow", role: "img", "aria-label": "to" }, "→"), " ", foreign(job.target ?? ""));
 
 // The copy's age against what it may be.
 function age(job) {
   const point = job.recovery_point_seconds;
   const known = job.lag_seconds === null ? job.age : since("for", job.proven_through);
   const old = job.lag_seconds === null ? null : " old";
-  const parts = [make("p", { class: "age" }, make("strong", {}, known), old, point === null ? null : faint(`, may be ${span(point)} old`))];
-  if (point !== null) {
-    const value = job.lag_seconds === null ? point : Math.min(point, (clock() - new Date(job.proven_through)) / 1000);
-    parts.push(make("meter", { class: job.level, max: point, value: Math.max(0, value), "aria-label": `age of the copy, which may be ${span(point)}` }));
-  }
-  return parts;
+  const told = make("p", { class: "age" }, make("strong", {}, known), old);
+  if (point === null) return told;
+  const value = job.lag_seconds === null ? point : (clock() - new Date(job.proven_through)) / 1000;
+  const until = job.breach_at && job.level !== "breached" ? `, until ${moment(job.breach_at)}` : "";
+  return [told, meter(job.level, `age of the copy in seconds, of at most ${span(point)}`, value, point), make("small", {}, `may be ${span(point)} old${until}`)];
 }
 
 function next(job) {
   if (job.paused) return make("p", {}, pill("rest", "paused"), faint(" until somebody resumes it"));
   if (job.waiting) return make("p", {}, "due ", since("ago", job.waiting.since), faint(`, waits for ${job.waiting.on}`));
-  if (job.next) return make("p", {}, "next ", since("in", job.next), faint(`, ${moment(job.next)}`));
+  if (job.next) return [make("p", {}, "next ", since("in", job.next)), make("small", {}, `at ${moment(job.next)}${job.schedule ? `, ${job.schedule}` : ""}`)];
   return make("p", { class: "faint" }, job.after?.length ? `follows ${job.after.join(", ")}` : "starts by hand");
 }
 
 function lastRun(job) {
   if (!job.last) return make("p", { class: "faint" }, "has not run yet");
   const { last } = job;
-  return make("p", {}, outcome(last.outcome), " ", link(runLink(job.job, last.run), since("ago", last.ended)), faint(`, took ${span(secondsBetween(last.began, last.ended))}`));
+  return [make("p", {}, outcome(last.outcome), " ", link(runLink(job.job, last.run), since("ago", last.ended))),
+    make("small", {}, `took ${span(secondsBetween(last.began, last.ended))}`)];
 }
 
 function row(job) {
@@ -86,13 +86,12 @@ const trail = (...steps) => make("nav", { "aria-label": "where you are", class: 
 const fact = (name, ...value) => make("div", { class: "fact" }, make("dt", {}, name), make("dd", {}, value));
 
 function standing(job) {
-  const breach = job.breach_at && job.level !== "breached" ? make("small", {}, "allowed until ", moment(job.breach_at)) : null;
   return make("dl", { class: "facts" },
-    fact("copy age", age(job), breach),
-    fact("next run", next(job), make("small", {}, job.schedule ?? "")),
+    fact("copy age", age(job)),
+    fact("next run", next(job)),
     fact("last run", lastRun(job)),
-    fact("longest run", span(job.longest_run_seconds), make("small", {}, "of the last 31 whole ones")),
-    job.tenant || job.class ? fact("belongs to", [job.tenant, job.class].filter(Boolean).join(", ")) : null);
+    fact("longest run", span(job.longest_run_seconds), make("small", {}, "of the last 31 complete ones")),
+    job.class ? fact("class", job.class) : null, job.tenant ? fact("tenant", job.tenant) : null);
 }
 
 // Objects that are not yet proven, by how long they have been waiting.
@@ -103,9 +102,20 @@ function outstanding(job) {
   return part("Keys not yet proven", table("keys not yet proven, by age", ["for", "#keys"], rows));
 }
 
+const RUN_HEADS = ["began", "ended", "#took", "#copied", "##bytes", "#not copied"];
+const RECENT = 10; // Runs that are shown before somebody unfolds the others.
+
 function runRows(job) {
-  return [...job.runs].reverse().map((run) => [link(runLink(job.job, run.run), moment(run.started)), outcome(run.outcome),
+  return [...job.runs].reverse().map((run) => [link(runLink(job.job, run.run), at(run.started)), outcome(run.outcome),
     span(secondsBetween(run.started, run.finished)), number(run.objects.copied), bytes(run.bytes.copied), number(run.objects.failed + run.objects.skipped)]);
+}
+
+function history(job) {
+  if (!job.runs.length) return part("Runs", faint("no runs yet"));
+  const rows = runRows(job);
+  const earlier = rows.slice(RECENT);
+  return part("Runs", runs(job.runs), table("the last runs", RUN_HEADS, rows.slice(0, RECENT)),
+    earlier.length ? make("details", { class: "earlier" }, make("summary", {}, count(earlier.length, "earlier run")), table("earlier runs", RUN_HEADS, earlier)) : null);
 }
 
 export function job(job) {
@@ -118,7 +128,7 @@ export function job(job) {
     job.running ? progress(job.running) : null,
     found ? failures(found.run, found.failures, !found.progress, found.is_cut) : null,
     outstanding(job),
-    part("Runs", runs(job.runs), job.runs.length ? table("the last runs", ["began", "ended", "#took", "#copied", "##bytes", "#not copied"], runRows(job)) : null),
+    history(job),
     part("What happened", events.length ? table("what happened", ["when", "what", "details"], events) : faint("nothing since the service began")),
   ];
 }
@@ -127,12 +137,14 @@ const PROOF_KINDS = { content: "good", stored: "accent", transport: "risk" };
 
 function proof(report) {
   const list = Object.keys(PROOFS).map((name) => ({ name, kind: PROOF_KINDS[name], value: report.proof[name] ?? 0 }));
-  const rows = list.map(({ name, kind, value }) => [[make("span", { class: `swatch ${kind}`, "aria-hidden": "true" }), name], number(value), PROOFS[name]]);
+  const rows = list.map(({ name, kind, value }) => [make("span", { class: "whole" }, make("span", { class: `swatch ${kind}`, "aria-hidden": "true" }), name), number(value), PROOFS[name]]);
   return part("How the copies are proven", shares("proofs", list), table("proof levels", ["level", "#objects", "what it means"], rows),
     make("p", { class: "faint" }, `${number(report.source_proven)} of ${number(report.objects.copied)} were also compared with a digest that the source stores.`));
 }
 
-const named = (name) => name.replaceAll("_", " ");
+const NAMES = { deleted_source: "originals deleted", deleted_target: "deleted at the target", server_side: "copied by the provider" };
+
+const named = (name) => NAMES[name] ?? name.replaceAll("_", " ");
 
 function sums(title, values, shown) {
   return part(title, table(title.toLowerCase(), ["what", "#how much"], Object.entries(values).map(([name, value]) => [named(name), value ? shown(value) : faint("0")])));
@@ -165,7 +177,7 @@ export function run(found, name) {
     proof(report),
     failures(report.run, found.failures, true, found.is_cut),
     make("div", { class: "columns" }, sums("Objects", report.objects, number), sums("Bytes", report.bytes, bytes), sums("Requests", report.requests, number),
-      part("At most", table("high-water marks", ["what", "#how much"], [["memory of the process", bytes(report.peak.memory_bytes)],
+      part("Peaks", table("high-water marks", ["what", "#how much"], [["memory of the process", bytes(report.peak.memory_bytes)],
         ["object bytes in flight", bytes(report.peak.in_flight_bytes)], ["requests in flight", number(report.peak.requests_in_flight)]]))),
     dropped.length ? part("Left behind", table("what the target cannot hold", ["what", "#objects"], dropped.map(([what, objects]) => [what, number(objects)]))) : null,
   ];

@@ -1,4 +1,4 @@
-// Numbers, sizes, spans and moments as people read them. Moments are told by the clock of the service, for only that one counts.
+// Numbers, sizes, spans and moments as people read them; a number and its unit stay on one line. Moments are told by the clock of the service, for only that one counts.
 "use strict";
 
 import { make } from "./dom.js";
@@ -16,7 +16,7 @@ export function bytes(value) {
   const units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
   let [at, rest] = [0, Number(value ?? 0)];
   while (rest >= 1024 && at < units.length - 1) { rest /= 1024; at += 1; }
-  return `${rest.toFixed(at === 0 || rest >= 100 ? 0 : 1)} ${units[at]}`;
+  return `${rest.toFixed(at === 0 || rest >= 100 ? 0 : 1)}\u00a0${units[at]}`;
 }
 
 const UNITS = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
@@ -25,25 +25,30 @@ const UNITS = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
 export function span(seconds) {
   if (seconds === null || seconds === undefined) return "not known";
   const first = UNITS.findIndex(([length]) => seconds >= length);
-  if (first < 0) return "under 1 s";
+  if (first < 0) return "under 1\u00a0s";
   const [length, unit] = UNITS[first];
   const rest = first + 1 < UNITS.length ? Math.floor((seconds % length) / UNITS[first + 1][0]) : 0;
-  return `${Math.floor(seconds / length)} ${unit}${rest ? ` ${rest} ${UNITS[first + 1][1]}` : ""}`;
+  return `${Math.floor(seconds / length)}\u00a0${unit}${rest ? ` ${rest}\u00a0${UNITS[first + 1][1]}` : ""}`;
 }
 
 export const secondsBetween = (from, to) => Math.max(0, (new Date(to) - new Date(from)) / 1000);
 
-// A moment as a date and a time of day; of today the time of day is enough.
+const DAY = { day: "numeric", month: "short" };
+const MINUTE = { hour: "2-digit", minute: "2-digit" };
+
+export const exactly = (text) => new Date(text).toLocaleString("en-GB", { dateStyle: "full", timeStyle: "long" });
+
+// A moment, the shorter the nearer: of today the time of day, of this year the day and the minute.
 export function moment(text) {
   if (!text) return "never";
-  const at = new Date(text);
-  const isToday = at.toDateString() === new Date(clock()).toDateString();
-  const time = at.toLocaleTimeString("en-GB");
-  return isToday ? time : `${at.toLocaleDateString("en-GB", { day: "numeric", month: "short", year: "numeric" })} ${time}`;
+  const [at, now] = [new Date(text), new Date(clock())];
+  if (at.toDateString() === now.toDateString()) return at.toLocaleTimeString("en-GB");
+  const isThisYear = at.getFullYear() === now.getFullYear();
+  return `${at.toLocaleDateString("en-GB", isThisYear ? DAY : { ...DAY, year: "numeric" })} ${at.toLocaleTimeString("en-GB", MINUTE)}`;
 }
 
 // The same as an element.
-export const at = (text) => make("time", { datetime: text }, moment(text));
+export const at = (text) => make("time", { datetime: text, title: exactly(text) }, moment(text));
 
 // How each form tells the time between a moment and now.
 const FORMS = {
@@ -55,7 +60,7 @@ const FORMS = {
 const told = (form, at) => FORMS[form](Math.round((clock() - new Date(at)) / 1000));
 
 // A moment told from now, which `tick` keeps true.
-export const since = (form, at) => make("time", { datetime: at, title: moment(at), "data-form": form }, told(form, at));
+export const since = (form, at) => make("time", { datetime: at, title: exactly(at), "data-form": form }, told(form, at));
 
 export function tick() {
   for (const element of document.querySelectorAll("time[data-form]")) {
