@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # The status page in a real browser, without a window: Debian's Chromium, driven by playwright from PyPI.
 #
-#   scripts/page.sh                 tests it against the real service; the last line sums up: `page: N passed, M failed`
+#   scripts/page.sh                 tests it against the real service, and that the commands of docs/FIVE_MINUTES.md still do what
+#                                   stands there; the last lines sum up: `page: N passed, M failed` and `trial: N passed, M failed`
 #   scripts/page.sh --screenshots   takes the pictures of docs/screenshots anew
-#   scripts/page.sh --trial         the five minutes of docs/FIVE_MINUTES.md, by the clock; writes the transcript anew
+#   scripts/page.sh --trial         those five minutes by the clock, on the ports of the README; writes the transcript anew
 #
 # $BRIGADE_BIN names the binary; without it the development build is made and used.
 set -euo pipefail
@@ -19,18 +20,37 @@ need_fonts() {
   [ ${#wanted[@]} = 0 ] || install_debian "${wanted[@]}"
 }
 
+# run SCRIPT ARGUMENT...
+run() {
+  local script=$1
+  shift
+  "$VENV/bin/python" -B "tests/page/$script" --brigade "$binary" "$@"
+}
+
+# The trial waits for whole minutes most of its time, so it runs beside the tests.
+check() {
+  local log=$STRANGERS/trial.log failed=0 trial
+  mkdir -p "$STRANGERS"
+  run trial.py --check >"$log" 2>&1 &
+  trial=$!
+  run page.py || failed=1
+  wait "$trial" || { echo "trial: 0 passed, 1 failed" >>"$log"; failed=1; }
+  cat "$log"
+  return "$failed"
+}
+
 cd "$ROOT"
 [ $# -le 1 ] || usage
 case ${1:-} in
-  "") script=page.py ;;
-  --screenshots) script=screenshots.py ;;
-  --trial) script=trial.py ;;
+  "") action=check ;;
+  --screenshots) action="run screenshots.py" ;;
+  --trial) action="run trial.py" ;;
   *) usage ;;
 esac
 
 need_debian chromium chromium
 need_fonts
-if [ "$script" = screenshots.py ]; then
+if [ "${1:-}" = --screenshots ]; then
   need_debian pngquant pngquant
   need_debian faketime faketime
 fi
@@ -42,4 +62,4 @@ if [ -z "$binary" ]; then
 fi
 # Everything is on loopback: no proxy of this machine may come between.
 export NO_PROXY=127.0.0.1,localhost no_proxy=127.0.0.1,localhost
-"$VENV/bin/python" -B "tests/page/$script" --brigade "$binary"
+$action

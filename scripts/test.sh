@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Every test of the project, with what it needs: installs and starts moto and a GCS emulator on loopback (from PyPI, into .venv/),
 # then runs the Rust tests, boto3, rclone and google-cloud-storage against the embedded servers, DuckDB over a manifest, promtool over
-# the metrics and the alert rules, and the filters against rclone.
+# the metrics and the alert rules, the filters against rclone, and the status page in Chromium.
 #
 #   scripts/test.sh
 #
@@ -87,6 +87,8 @@ step "rules and metrics against promtool" env BRIGADE_BIN="$BUILT/brigade" scrip
 count_lines '^alerts: '
 step "filters against rclone" "$VENV/bin/python" -B tests/filter/compare_with_rclone.py
 count_lines '^[0-9]+ passed, [0-9]+ failed'
+step "the status page in a browser" env BRIGADE_BIN="$BUILT/brigade" scripts/page.sh
+count_lines '^(page|trial): '
 
 echo "total: $PASSED passed, $FAILED failed"
 [ "$BROKEN" = 0 ] && [ "$FAILED" = 0 ] && [ "$PASSED" -gt 0 ]

@@ -65,9 +65,9 @@ class Watched:
         """Goes to another view of the same page."""
         self.page.evaluate("place => { location.hash = place }", place)
 
-    def wait(self, condition, argument=None):
+    def wait(self, condition, argument=None, timeout_seconds=WITHIN_SECONDS):
         """Waits until an expression of the page is true."""
-        return self.page.wait_for_function(condition, arg=argument, polling=50)
+        return self.page.wait_for_function(condition, arg=argument, polling=50, timeout=timeout_seconds * 1000)
 
     def text(self, selector):
         return self.page.inner_text(selector)

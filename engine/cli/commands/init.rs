@@ -100,4 +100,5 @@ fn next(args: &InitArgs, answers: &Answers) {
     say!("next:");
     say!("  brigade doctor {} {}{config}", place("source", &answers.source), place("target", &answers.target));
     say!("  brigade run {}{config}", answers.name);
+    say!("  brigade serve{config}    # every job when it is due; http://127.0.0.1:9464/ shows them");
 }
