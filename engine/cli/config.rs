@@ -1,4 +1,7 @@
-//! Where `brigade.toml` is, and what is said of one that cannot be used. What stands in it is understood by `brigade-config`.
+//! Where `brigade.toml` is, and what is said of one that cannot be used. What stands in it is understood by `brigade-config`; what only
+//! this machine shows of tenants (links, and what variables and profiles hold) is looked at here.
+
+mod access_keys;
 
 use std::path::{Path, PathBuf};
 
@@ -37,6 +40,7 @@ impl Config {
         match brigade_config::Config::parse(&text) {
             Ok(file) => {
                 refuse_links(&file, &path)?;
+                access_keys::refuse_common(&file, &path)?;
                 Ok(Self { file, path: Some(path) })
             }
             Err(problems) => Err(CliError::new(format!("the configuration {} is not understood", path.display()), problems)),

@@ -174,8 +174,16 @@ impl Opener {
             Location::Named { store, path } => {
                 let config = self.config.store(store)?.clone();
                 match config.kind {
-                    StoreKind::S3 => self.s3(path, &config, reach, side, &shown).await.map_err(failed),
-                    StoreKind::Gcs => self.gcs(path, &config, reach, side, &shown).map_err(failed),
+                    StoreKind::S3 => {
+                        let opened = self.s3(path, &config, reach, side, &shown).await.map_err(failed)?;
+                        self.refuse_unseen_endpoint(store, &config, reach, &opened)?;
+                        Ok(opened)
+                    }
+                    StoreKind::Gcs => {
+                        let opened = self.gcs(path, &config, reach, side, &shown).map_err(failed)?;
+                        self.refuse_unseen_endpoint(store, &config, reach, &opened)?;
+                        Ok(opened)
+                    }
                     StoreKind::Local => {
                         let root = config.root.ok_or_else(|| {
                             CliError::plain(format!("[stores.{store}] is local and has no `root`"))
@@ -186,6 +194,17 @@ impl Opener {
                 }
             }
         }
+    }
+
+    /// A tenant's store is where its roots were held against those of others: an endpoint that only the environment or a profile names
+    /// was not seen then. No request has been made yet.
+    fn refuse_unseen_endpoint(&self, store: &str, config: &StoreConfig, reach: &Reach, opened: &Opened) -> Result<(), CliError> {
+        let is_named = reach.endpoint_url.is_some() || config.endpoint_url.is_some();
+        if is_named || AT_THEIR_PROVIDERS.contains(&opened.place.endpoint.as_str()) || self.config.file().owners(store).next().is_none() {
+            return Ok(());
+        }
+        let what = format!("[stores.{store}] belongs to a tenant, and the environment or a profile names its endpoint");
+        Err(CliError::plain(what).hint(format!("write the endpoint_url under [stores.{store}], where it is compared with those of others")))
     }
 
     /// What kind of store a location is in.
@@ -297,6 +316,9 @@ impl Opener {
         }
     }
 }
+
+/// Endpoints that a store has where nobody names another one.
+const AT_THEIR_PROVIDERS: [&str; 3] = ["s3 aws", "s3 aws-cn", "gcs google"];
 
 /// A store before the layers are around it.
 struct Backend {

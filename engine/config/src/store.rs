@@ -130,7 +130,8 @@ impl StoreConfig {
     pub(crate) fn credentials(&self) -> Option<String> {
         let profile = self.profile.as_ref().map(|name| format!("profile {name}"));
         let variables = self.credentials_env.as_ref().map(|name| format!("variables {name}_AWS_..."));
-        let file = self.credentials_file.as_ref().map(|path| format!("file {}", path.display()));
+        // Two spellings of one path are one file.
+        let file = self.credentials_file.as_ref().map(|path| format!("file {}", path.components().collect::<PathBuf>().display()));
         profile.or(variables).or(file)
     }
 

@@ -16,6 +16,7 @@ use crate::limits::LABELS_MAX;
 use crate::place::resolve;
 use crate::problem::{Found, did_you_mean};
 use crate::read::{Section, is_name};
+use crate::text::is_bare_endpoint;
 
 /// One `[tenants.NAME]`.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -153,6 +154,10 @@ impl Config {
                 let what = format!("the store `{store_name}` is owned by `{name}` and by `{}`", others[0]);
                 found.with_hint(tenant.line, what, format!("a store has one owner, unless [stores.{store_name}] says shared = true"));
             }
+            if store.endpoint_url.as_deref().is_some_and(|url| !is_bare_endpoint(url)) {
+                let what = format!("`endpoint_url` in [stores.{store_name}] of the tenant `{name}` is more than a host and a port");
+                found.with_hint(store.line, what, "what stands before the bucket may be another bucket: write http://HOST[:PORT]");
+            }
             if store.is_ambient() && !store.shared {
                 let what =
                     format!("[stores.{store_name}] of the tenant `{name}` names no credentials, so it would use those of the process");
@@ -161,7 +166,8 @@ impl Config {
         }
     }
 
-    fn owners<'a>(&'a self, store: &'a str) -> impl Iterator<Item = &'a String> {
+    /// The tenants that own a store.
+    pub fn owners<'a>(&'a self, store: &'a str) -> impl Iterator<Item = &'a String> {
         self.tenants.iter().filter(move |(_, tenant)| tenant.stores.iter().any(|owned| owned == store)).map(|(name, _)| name)
     }
 

@@ -10,7 +10,7 @@ mod object_body;
 
 pub use arrivals::{Arrival, Receiving, Traffic};
 pub use body::{ConnectionCut, DoorBody};
-pub use counters::{Counters, Counts, Logged};
+pub use counters::{Caller, Counters, Counts, Logged};
 pub use object_body::ObjectBody;
 
 use crate::fault::{Action, Op};
@@ -23,6 +23,7 @@ use std::sync::Arc;
 pub struct Door {
     world: Arc<World>,
     counters: Arc<Counters>,
+    caller: Arc<Caller>,
 }
 
 /// What happens to a request at the door.
@@ -50,7 +51,12 @@ pub struct Refusal {
 impl Door {
     /// A new door into a world.
     pub fn new(world: Arc<World>) -> Self {
-        Self { world, counters: Arc::default() }
+        Self { world, counters: Arc::default(), caller: Arc::default() }
+    }
+
+    /// The same door, for a request of somebody who is known.
+    pub fn opened_by(&self, caller: Caller) -> Self {
+        Self { caller: Arc::new(caller), ..self.clone() }
     }
 
     /// The world behind it.
@@ -72,7 +78,7 @@ impl Door {
     /// Counts a request and lets its scripted faults strike. Returns late under [`Action::Delay`] and never under [`Action::Stall`].
     pub async fn enter(&self, op: Op, bucket: &str, key: &[u8]) -> Entry {
         for counters in [&self.counters, self.world.requests()] {
-            counters.count(op, bucket, key);
+            counters.count(op, bucket, key, &self.caller);
         }
         let actions = self.world.faults().strike(op, bucket, key);
         for action in &actions {

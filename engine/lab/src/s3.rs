@@ -19,7 +19,7 @@ mod tests;
 mod uploads;
 pub(crate) mod xml;
 
-use crate::door::{ConnectionCut, Counters, Door, DoorBody, Entry, Passage};
+use crate::door::{Caller, ConnectionCut, Counters, Door, DoorBody, Entry, Passage};
 use crate::server::Server;
 use crate::world::World;
 use failure::Failure;
@@ -32,6 +32,7 @@ use s3s::auth::{S3Auth, SecretKey};
 use s3s::route::S3Route;
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::{Body, S3, S3Request, S3Response, S3Result, s3_error};
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use target::{Target, Verb};
@@ -51,10 +52,12 @@ pub enum Anonymous {
 pub struct S3Options {
     /// 0 takes a free port.
     pub port: u16,
-    /// The one access key that exists.
+    /// An access key that may do everything.
     pub access_key: String,
     /// Its secret.
     pub secret_key: String,
+    /// Other access keys that may do everything as well, with their secrets: the log tells who used which.
+    pub others: Vec<(String, String)>,
     /// The region that signatures must name.
     pub region: String,
     /// Requests without a signature.
@@ -67,6 +70,7 @@ impl Default for S3Options {
             port: 0,
             access_key: "LABACCESSKEY".to_owned(),
             secret_key: "lab-secret-key".to_owned(),
+            others: Vec::new(),
             region: "us-east-1".to_owned(),
             anonymous: Anonymous::Refused,
         }
@@ -129,7 +133,8 @@ impl S3Server {
 
 fn signature_layer(options: &S3Options) -> S3Service {
     let mut builder = S3ServiceBuilder::new(NoOperations);
-    builder.set_auth(OneKey { access_key: options.access_key.clone(), secret_key: SecretKey::from(options.secret_key.as_str()) });
+    let all = options.others.iter().cloned().chain([(options.access_key.clone(), options.secret_key.clone())]);
+    builder.set_auth(Keys(all.map(|(access_key, secret)| (access_key, SecretKey::from(secret))).collect()));
     builder.set_route(Operations { region: options.region.as_str().into(), anonymous: options.anonymous });
     builder.build()
 }
@@ -143,19 +148,20 @@ struct Front {
 impl Front {
     async fn serve(&self, mut request: http::Request<Incoming>) -> Result<Response<DoorBody<Body>>, ConnectionCut> {
         let target = Target::of(request.method(), request.uri(), request.headers());
-        let entered = self.door.enter(target.verb.op(), &target.bucket, target.door_key()).await;
+        let door = self.door.opened_by(caller(request.headers()));
+        let entered = door.enter(target.verb.op(), &target.bucket, target.door_key()).await;
         let passage = match entered {
             Entry::Through(passage) => passage,
             Entry::Cut(cut) => return Err(cut),
             Entry::Refused(refusal) => {
                 drain(request.body_mut()).await;
-                return Ok(self.door.answer(Failure::from(refusal).response()));
+                return Ok(door.answer(Failure::from(refusal).response()));
             }
         };
         let extensions = request.extensions_mut();
         extensions.insert(target);
         extensions.insert(passage.clone());
-        extensions.insert(self.door.clone());
+        extensions.insert(door);
         let mut response = match self.service.call(request.map(Body::from)).await {
             Ok(response) => response,
             Err(error) => {
@@ -168,6 +174,14 @@ impl Front {
     }
 }
 
+/// Who a request says it is from; whether that is true is checked behind the door.
+fn caller(headers: &HeaderMap) -> Caller {
+    let signature = headers::text(headers, "authorization");
+    let credential = signature.as_deref().and_then(|text| text.split_once("Credential=")).and_then(|(_, rest)| rest.split_once('/'));
+    let copies = headers::text(headers, copies::SOURCE).and_then(|text| copies::named(&text));
+    Caller { access_key: credential.map(|(key, _)| key.to_owned()), copies: copies.map(|named| (named.bucket, named.key)) }
+}
+
 /// Reads a body to its end, so that an early answer reaches a client that is still sending.
 async fn drain<B: http_body::Body + Unpin>(body: &mut B) {
     while let Some(Ok(_)) = body.frame().await {}
@@ -178,19 +192,14 @@ struct NoOperations;
 
 impl S3 for NoOperations {}
 
-struct OneKey {
-    access_key: String,
-    secret_key: SecretKey,
-}
+/// The access keys that exist.
+struct Keys(BTreeMap<String, SecretKey>);
 
 #[async_trait::async_trait]
-impl S3Auth for OneKey {
+impl S3Auth for Keys {
     async fn get_secret_key(&self, access_key: &str) -> S3Result<SecretKey> {
-        if access_key == self.access_key {
-            Ok(self.secret_key.clone())
-        } else {
-            Err(s3_error!(InvalidAccessKeyId, "The AWS Access Key Id you provided does not exist in our records."))
-        }
+        let unknown = || s3_error!(InvalidAccessKeyId, "The AWS Access Key Id you provided does not exist in our records.");
+        self.0.get(access_key).cloned().ok_or_else(unknown)
     }
 }
 

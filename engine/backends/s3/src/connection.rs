@@ -190,6 +190,8 @@ async fn load(options: &S3Options, transport: &Transport) -> Result<SdkConfig> {
         loader = loader.credentials_provider(credentials::fixed(given));
     } else if let Some(name) = &options.credentials_env {
         loader = loader.credentials_provider(credentials::from_environment(name)?);
+    } else if let Some(profile) = &options.profile {
+        loader = loader.credentials_provider(credentials::of_profile(profile, options, transport).await);
     }
     Ok(loader.load().await)
 }

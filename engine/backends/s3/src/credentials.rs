@@ -6,15 +6,23 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use aws_config::BehaviorVersion;
+use aws_config::meta::region::ProvideRegion as _;
+use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::profile::region::ProfileFileRegionProvider;
+use aws_config::provider_config::ProviderConfig;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
+use aws_types::region::Region;
 use brigade_core::ErrorKind;
+use brigade_http::Transport;
 use brigade_store::StoreError;
 use parking_lot::RwLock;
 use secrecy::ExposeSecret as _;
 
-use crate::options::StaticCredentials;
+use crate::adapter::SdkHttp;
+use crate::options::{S3Options, StaticCredentials};
 
 /// Credentials are renewed this long before they expire: longer than any one request may take.
 const REFRESH_AHEAD: Duration = Duration::from_secs(300);
@@ -145,6 +153,19 @@ pub(crate) fn from_environment(name: &str) -> Result<SharedCredentialsProvider, 
         return Err(StoreError::new(ErrorKind::Credentials, message));
     };
     Ok(SharedCredentialsProvider::new(Credentials::new(id, secret, read("AWS_SESSION_TOKEN"), None, "environment")))
+}
+
+/// The profile that was named, and nothing else: credentials of the environment may be somebody else's.
+pub(crate) async fn of_profile(name: &str, options: &S3Options, transport: &Transport) -> SharedCredentialsProvider {
+    let region = match &options.region {
+        Some(region) => Some(Region::new(region.clone())),
+        None => ProfileFileRegionProvider::builder().profile_name(name).build().region().await,
+    };
+    let around = ProviderConfig::default()
+        .with_http_client(SdkHttp(transport.clone()))
+        .with_region(region)
+        .with_behavior_version(Some(BehaviorVersion::latest()));
+    SharedCredentialsProvider::new(ProfileFileCredentialsProvider::builder().profile_name(name).configure(&around).build())
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use super::arrivals::{Arrival, Traffic};
 use crate::fault::Op;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Live counters. Counting is cheap enough to be always on.
@@ -21,6 +22,15 @@ struct Log {
     arrivals: Vec<Arrival>,
 }
 
+/// Who makes a call, as the call itself says it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Caller {
+    /// The access key of its signature; none where it bears no such signature.
+    pub access_key: Option<String>,
+    /// The bucket and key that a copy reads.
+    pub copies: Option<(String, Vec<u8>)>,
+}
+
 /// A call in the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Logged {
@@ -30,6 +40,8 @@ pub struct Logged {
     pub bucket: String,
     /// Its key; the prefix of a listing; empty when it names none.
     pub key: Vec<u8>,
+    /// Who made it.
+    pub caller: Arc<Caller>,
 }
 
 /// Counts at one moment.
@@ -163,12 +175,12 @@ impl Counters {
         Traffic::of(arrivals.iter().filter(|arrival| arrival.bucket == bucket))
     }
 
-    pub(crate) fn count(&self, op: Op, bucket: &str, key: &[u8]) {
+    pub(crate) fn count(&self, op: Op, bucket: &str, key: &[u8], caller: &Arc<Caller>) {
         if let Some(at) = Op::ALL.iter().position(|other| *other == op) {
             self.by_op[at].fetch_add(1, Ordering::Relaxed);
         }
         if let Some(log) = &mut *self.log.lock() {
-            log.calls.push(Logged { op, bucket: bucket.to_owned(), key: key.to_vec() });
+            log.calls.push(Logged { op, bucket: bucket.to_owned(), key: key.to_vec(), caller: Arc::clone(caller) });
         }
     }
 

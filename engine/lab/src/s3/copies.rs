@@ -21,17 +21,31 @@ struct Source {
     which: Which,
 }
 
+/// The header that names what is copied.
+pub(crate) const SOURCE: &str = "x-amz-copy-source";
+
+/// What that header names.
+pub(crate) struct Named {
+    pub(crate) bucket: String,
+    pub(crate) key: Vec<u8>,
+    version: Option<String>,
+}
+
+/// Reads the header; none where it names no key.
+pub(crate) fn named(header: &str) -> Option<Named> {
+    let (path, version) = header.split_once("?versionId=").map_or((header, None), |(path, id)| (path, Some(id)));
+    let (bucket, key) = path.strip_prefix('/').unwrap_or(path).split_once('/')?;
+    Some(Named {
+        bucket: percent_decode_str(bucket).decode_utf8_lossy().into_owned(),
+        key: percent_decode_str(key).collect(),
+        version: version.map(str::to_owned),
+    })
+}
+
 fn source(request: &Request) -> Result<Source, Failure> {
-    let header = request.header("x-amz-copy-source").unwrap_or_default();
-    let (path, version) = header.split_once("?versionId=").map_or((header.as_str(), None), |(path, id)| (path, Some(id)));
-    let (bucket, key) = path
-        .strip_prefix('/')
-        .unwrap_or(path)
-        .split_once('/')
+    let Named { bucket, key, version } = named(&request.header(SOURCE).unwrap_or_default())
         .ok_or_else(|| Failure::argument("Copy Source must mention the source bucket and key: sourcebucket/sourcekey"))?;
-    let bucket = percent_decode_str(bucket).decode_utf8_lossy().into_owned();
-    let key: Vec<u8> = percent_decode_str(key).collect();
-    let which = version.map(parse_version).transpose()?.unwrap_or(Which::Current);
+    let which = version.as_deref().map(parse_version).transpose()?.unwrap_or(Which::Current);
     let honoured = request.world().honours().conditional_copy;
     let conditions = request.passage.conditions(headers::copy_source_conditions(&request.headers));
     let object = request.world().get(&bucket, &key, which, &Conditions::NONE)?;
