@@ -18,6 +18,7 @@ mod reference;
 mod refusals;
 mod report;
 mod serve;
+#[path = "../support/served.rs"]
 mod served;
 mod story;
 mod summaries;

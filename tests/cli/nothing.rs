@@ -133,7 +133,7 @@ fn a_dry_run_that_comes_to_nothing_leaves_nothing() {
 async fn serve_tells_the_reason_once_for_each_run_and_shows_it() {
     let place = Place::new();
     let log = place.path("log");
-    let served = Served::start(place.command(&["serve", "--listen", "127.0.0.1:0"]).stderr(std::fs::File::create(&log).unwrap()));
+    let served = Served::begin(place.command(&["serve", "--listen", "127.0.0.1:0"]).stderr(std::fs::File::create(&log).unwrap()));
     until("it is ready", || served.send("GET", "/readyz").0 == 200).await;
     assert_eq!(served.send("POST", "/api/jobs/daily/run").0, 200);
     let job = || serde_json::from_str::<Value>(&served.send("GET", "/api/jobs/daily").1).unwrap();

@@ -75,7 +75,7 @@ async fn p11_a_notification_goes_over_tls_and_no_word_of_its_secrets_is_logged()
     assert_eq!(refused.status.code(), Some(2), "{said}");
     assert!(said.contains("the `url` of [notifications] is not known: the variable HOOK is not set\nhint: set the variable"), "{said}");
 
-    let served = Served::start(&mut command);
+    let served = Served::begin(&mut command);
     until("it is ready", || served.send("GET", "/readyz").0 == 200).await;
     assert_eq!(served.send("POST", "/api/jobs/daily/run").0, 200);
     let text = tokio::time::timeout(WITHIN, taken).await.unwrap().unwrap();

@@ -21,6 +21,9 @@ mod parts;
 mod plans;
 mod quarantine;
 mod sent;
+#[path = "../support/served.rs"]
+mod served;
+mod serving;
 #[allow(dead_code, reason = "the judgement of the promises; this crate uses its part of it")]
 #[path = "../promises/setting.rs"]
 mod setting;
