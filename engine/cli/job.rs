@@ -47,6 +47,7 @@ pub fn job(args: &TransferArgs, mode: Mode, now: Timestamp) -> Result<Job, CliEr
         effect: if args.dry_run { Effect::Dry } else { Effect::Real },
         delete_extra: false,
         filter: filter(&args.filter, now)?,
+        order_last: order_last(tuning, &args.filter, now)?,
         delete_excluded: false,
         compare: compare(tuning.compare),
         existing: existing(tuning),
@@ -146,6 +147,19 @@ pub fn filter(args: &FilterArgs, now: Timestamp) -> Result<Filter, CliError> {
     options.build(now).map_err(|error| {
         let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
         CliError::plain(format!("a filter is not understood: {error}{cause}")).hint("the rules are rclone's: https://rclone.org/filtering/")
+    })
+}
+
+/// Which keys go last, where any do.
+fn order_last(tuning: &TuningArgs, filter: &FilterArgs, now: Timestamp) -> Result<Option<Filter>, CliError> {
+    if tuning.order_last.is_empty() {
+        return Ok(None);
+    }
+    let case = if filter.ignore_case { Case::Ignore } else { Case::Exact };
+    let options = FilterOptions { include: tuning.order_last.clone(), case, ..FilterOptions::default() };
+    options.build(now).map(Some).map_err(|error| {
+        let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
+        CliError::plain(format!("--order-last is not understood: {error}{cause}")).hint("the globs are those of --include")
     })
 }
 

@@ -9,6 +9,7 @@ mod config;
 mod failures;
 mod help;
 mod jobs;
+mod last;
 mod listings;
 mod nothing;
 mod notified;

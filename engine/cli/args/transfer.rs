@@ -169,6 +169,9 @@ pub struct TuningArgs {
     /// Object bytes held in memory at once [default: a quarter of RAM, at most 2G]
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub memory: Option<u64>,
+    /// Copy keys that match after all others, and only where those were all done
+    #[arg(long, value_name = "GLOB")]
+    pub order_last: Vec<String>,
     /// Copies inside one provider
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub server_side: ServerSideArg,

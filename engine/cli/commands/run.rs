@@ -87,7 +87,7 @@ pub async fn make(config: &Config, asked: &Asked<'_>, setting: &Setting<'_>) -> 
     let (name, state) = (asked.name, asked.state);
     let job = config.job(name)?;
     let began = Timestamp::now();
-    let result = match refuse_what_is_not_there(name, job).and_then(|()| command(config, asked)) {
+    let result = match command(config, asked) {
         Ok(mut command) => match Box::pin(gate::pass(&mut command, job, setting)).await {
             Ok(()) => Box::pin(execute(command, setting)).await,
             Err(error) => Err(error),
@@ -127,15 +127,6 @@ fn note(ledger: &mut Ledger, result: &Result<Ran, CliError>, asked: &Asked<'_>, 
         }),
     }
     true
-}
-
-/// What a job asks for and no run can keep is refused, not left out.
-fn refuse_what_is_not_there(name: &str, job: &Job) -> Result<(), CliError> {
-    if job.order_last.is_empty() {
-        return Ok(());
-    }
-    Err(CliError::plain(format!("this version cannot keep `order_last` of [jobs.{name}], so it does not run the job"))
-        .hint("take `order_last` out, if a copy without it is good enough"))
 }
 
 /// A job that comes after others runs when the last run of each of them was clean, and not before.

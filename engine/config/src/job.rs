@@ -43,8 +43,6 @@ pub struct Job {
     pub paused: bool,
     /// The gate.
     pub ready_when: Option<ReadyWhen>,
-    /// Globs of keys that go last.
-    pub order_last: Vec<String>,
     /// Options of the command, as they are given to it.
     options: Vec<(&'static str, Option<String>)>,
     /// Objects younger than this are left alone.
@@ -136,7 +134,6 @@ impl Job {
             priority: service::priority(section),
             paused: section.switch("paused").unwrap_or(false),
             ready_when,
-            order_last: section.texts("order_last"),
             options: section.given().filter(|(key, _)| !key.option.is_empty()).flat_map(|(key, value)| arguments(key, value)).collect(),
             held_back: section.duration("min_age").unwrap_or_default(),
             line: section.line,

@@ -38,7 +38,7 @@ A key that is not known is refused. Names are letters, digits, `-`, `_` and `.`.
 Secrets never stand in the file: where a table below says `${VARIABLE}`, the value of that variable is taken when it is needed.
 Everywhere else `${` is refused.
 
-`brigade run` keeps what a job says of its transfer, `after`, `ready_when` and the limits of its tenant, and refuses a job with `order_last`; `status` and
+`brigade run` keeps what a job says of its transfer, `after`, `ready_when` and the limits of its tenant; `status` and
 `config check` reckon with schedules and recovery points. `brigade serve` starts jobs when they are due, and keeps `jitter`, `priority`, `paused`, `[serve]`,
 `[notifications]` and what a tenant says of its jobs together.
 

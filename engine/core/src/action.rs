@@ -81,6 +81,14 @@ impl CopyReason {
 }
 
 impl Action {
+    /// The source's object, where this is about one.
+    pub fn source(&self) -> Option<&Entry> {
+        match self {
+            Self::Copy { source, .. } | Self::Keep { source, .. } | Self::Ask { source, .. } | Self::Refuse { source, .. } => Some(source),
+            Self::Leave { .. } | Self::Remove { .. } => None,
+        }
+    }
+
     /// The key that this is about.
     pub fn key(&self) -> &Key {
         match self {

@@ -99,6 +99,8 @@ pub struct Job {
     pub delete_extra: bool,
     /// Which keys take part.
     pub filter: Filter,
+    /// `--order-last`: keys that are copied after all others, and only where those were all done.
+    pub order_last: Option<Filter>,
     /// Whether excluded keys of the target are deleted too: `--delete-excluded`.
     pub delete_excluded: bool,
     /// How equal keys are compared.
@@ -168,6 +170,7 @@ impl Job {
             effect: Effect::Real,
             delete_extra: false,
             filter,
+            order_last: None,
             delete_excluded: false,
             compare: CompareMode::Auto,
             existing: Existing::Replace,

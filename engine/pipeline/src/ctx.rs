@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::sync::OnceLock;
 
-use brigade_core::ErrorKind;
 use brigade_core::event::{Observer, Side};
 use brigade_core::job::{Effect, Job, Mode};
 use brigade_core::outcome::Failure;
 use brigade_core::verdict::{Operation, Verdict, judge};
+use brigade_core::{ErrorKind, Key};
 use brigade_state::{Baseline, Journal, Note, StateError};
 use brigade_store::layers::limit::Limiter;
 use brigade_store::{Facts, Source, StoreError, Target};
@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use crate::cpu::CpuLane;
+use crate::last::Last;
 use crate::memory::Budget;
 use crate::past::{Resumable, Retried, Suspects};
 use crate::road::Road;
@@ -57,6 +58,8 @@ pub struct Ctx {
     pub suspects: Suspects,
     /// What became of those that were tried again before everything else.
     pub retried: Retried,
+    /// Those that go last.
+    pub last: Last,
     /// Set when no new work may begin: what is in flight is finished.
     pub stop: CancellationToken,
     /// When the run began.
@@ -109,6 +112,11 @@ impl Ctx {
     /// Whether this run leaves anything for the next one: a plan and a check do not.
     pub fn keeps_state(&self) -> bool {
         self.job.effect == Effect::Real && self.job.mode != Mode::Check
+    }
+
+    /// Whether a key is copied after all others.
+    pub fn goes_last(&self, key: &Key) -> bool {
+        self.keeps_state() && self.job.order_last.as_ref().is_some_and(|last| last.includes_key(key.as_bytes()))
     }
 
     /// Notes something in the journal; a journal that cannot be written stops the run.

@@ -15,6 +15,7 @@ pub mod delete;
 pub mod diff;
 pub mod forecast;
 pub mod guards;
+pub mod last;
 pub mod limits;
 pub mod list;
 pub mod memory;

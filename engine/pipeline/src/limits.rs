@@ -74,6 +74,10 @@ pub const SUSPECTS_MAX: usize = 100_000;
 /// Keys of the quarantine that are tried before the listings begin; the others are tried when the listings come to them.
 pub const RETRIED_FIRST_MAX: usize = 1_000;
 
+/// Keys that wait until all others are done (`--order-last`): up to some 20 MiB with the longest keys. Those beyond are left to the
+/// next run, which finds the others done.
+pub const LAST_MAX: usize = 16_384;
+
 /// Rows of the originals that an approved delete plan is compared with at once.
 pub const APPROVED_ROWS_MAX: usize = 1_000;
 

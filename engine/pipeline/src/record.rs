@@ -10,7 +10,7 @@ use brigade_core::event::Event;
 use brigade_core::job::Mode;
 use brigade_core::known::{Batch, Change, Known, Original};
 use brigade_core::outcome::{Done, Pair};
-use brigade_core::report::{FailureRecord, Totals};
+use brigade_core::report::{FailureRecord, ObjectCounts, Totals};
 use brigade_core::{ErrorKind, Identity, Key, KeyRange, Outcome, Proof, Shard};
 use brigade_state::journal::Table;
 use brigade_state::{Note, StateError};
@@ -72,6 +72,11 @@ impl Recorder {
         if let Some(totals) = progress {
             self.cursor(totals).await;
         }
+    }
+
+    /// Objects by what happened to them so far.
+    pub fn objects(&self) -> ObjectCounts {
+        self.sums.lock().recorded.totals.objects
     }
 
     /// Everything that was recorded; notes how far the run has come once more.

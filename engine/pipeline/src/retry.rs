@@ -17,12 +17,13 @@ use crate::ctx::Ctx;
 use crate::limits::RETRIED_FIRST_MAX;
 use crate::transfer::{carry_out, checksum_kept};
 
-/// Tries the keys of the quarantine that the filters let through, a few at once. With more failures than `--max-errors` allows it
+/// Tries the keys of the quarantine that the filters let through and that do not go last, a few at once. With more failures than `--max-errors` allows it
 /// ends: the listings come to the same keys, and stop the run.
 pub async fn retry(rules: &DiffRules, cx: &Arc<Ctx>) {
     let failed = AtomicU64::new(0);
     let goes_on = || !cx.stop.is_cancelled() && cx.job.errors_max.is_none_or(|max| failed.load(Ordering::Relaxed) <= max);
-    let keys = cx.suspects.sorted().into_iter().filter(|key| cx.job.filter.includes_key(key.as_bytes())).take(RETRIED_FIRST_MAX);
+    let is_tried = |key: &Key| cx.job.filter.includes_key(key.as_bytes()) && !cx.goes_last(key);
+    let keys = cx.suspects.sorted().into_iter().filter(is_tried).take(RETRIED_FIRST_MAX);
     let tries = futures::stream::iter(keys).take_while(|_| std::future::ready(goes_on()));
     tries.for_each_concurrent(cx.job.concurrency.max(1), |key| Box::pin(one(key, rules, cx, &failed))).await;
 }

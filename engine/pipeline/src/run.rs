@@ -26,6 +26,7 @@ use crate::delete::{Deletes, delete, waiting};
 use crate::diff::Joined;
 use crate::forecast::cannot_carry;
 use crate::guards::{CleanRun, NotClean, Tally, refuses_migration};
+use crate::last::Last;
 use crate::limits::{LARGE_OBJECTS_MAX, PARTS_AT_ONCE_MAX, PARTS_START};
 use crate::list::ListingEnd;
 use crate::memory::Budget;
@@ -143,6 +144,7 @@ pub async fn run(run: Run, ends: Ends) -> Finished {
         resumable: past.0,
         suspects: past.1,
         retried: Retried::default(),
+        last: Last::default(),
         stop: run.stop,
         now: run.now,
         fatal: OnceLock::new(),

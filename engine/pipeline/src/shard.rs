@@ -15,6 +15,7 @@ use tokio::task::{JoinError, JoinSet};
 
 use crate::ctx::{Ctx, Fatal};
 use crate::diff::{self, Joined, Outlet};
+use crate::last;
 use crate::limits::{PAGES_WAITING_MAX, RUNNER_BYTES, RUNNERS_MAX, RUNNERS_MIN};
 use crate::list::{ListingEnd, list};
 use crate::queue::{Position, Queue};
@@ -62,6 +63,7 @@ pub async fn run(limits: DivisionLimits, rules: &Arc<DiffRules>, cx: &Arc<Ctx>) 
     while let Some(ended) = workers.join_next().await {
         value_of(ended);
     }
+    last::run(listing, rules, &recorder, cx).await;
     Listed { recorded: recorder.finish().await, joined, listing }
 }
 
@@ -106,7 +108,7 @@ pub(crate) fn contradiction(message: &str, cx: &Ctx) {
 }
 
 /// A panic of a stage is a panic of the run.
-fn value_of<T>(result: Result<T, JoinError>) -> T {
+pub(crate) fn value_of<T>(result: Result<T, JoinError>) -> T {
     match result {
         Ok(value) => value,
         Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),

@@ -73,15 +73,20 @@ impl Lanes {
             decided.push(outcome);
             return Ok(());
         }
-        let sent = match lane_of(&action, &self.cx) {
-            Lane::Now => {
-                decided.push(without_bytes(action, &self.cx));
-                return Ok(());
+        match lane_of(&action, &self.cx) {
+            Lane::Now => decided.push(without_bytes(action, &self.cx)),
+            Lane::Small | Lane::Large if action.source().is_some_and(|source| self.cx.goes_last(&source.key)) => {
+                decided.extend(self.cx.last.put(action));
             }
-            Lane::Small => self.small.send(Box::new(action)).await,
-            Lane::Large => self.large.send(Box::new(action)).await,
-        };
-        sent.map_err(|_| Gone)
+            _ => return self.send(Box::new(action)).await,
+        }
+        Ok(())
+    }
+
+    /// Hands an action that needs requests to a worker, whether it goes last or not.
+    pub(crate) async fn send(&self, action: Box<Action>) -> std::result::Result<(), Gone> {
+        let lane = if matches!(lane_of(&action, &self.cx), Lane::Large) { &self.large } else { &self.small };
+        lane.send(action).await.map_err(|_| Gone)
     }
 }
 
@@ -180,7 +185,7 @@ async fn work(lane: Receiver<Box<Action>>, rules: Arc<DiffRules>, recorder: Arc<
 }
 
 /// The run ended before this key was decided.
-fn unknown(action: &Action) -> Outcome {
+pub(crate) fn unknown(action: &Action) -> Outcome {
     match action {
         Action::Copy { source, .. } | Action::Keep { source, .. } | Action::Ask { source, .. } | Action::Refuse { source, .. } => {
             outcome(source, Done::Unknown)

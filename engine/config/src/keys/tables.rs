@@ -82,7 +82,12 @@ pub const JOB: Table = Table {
         ),
         key("paused", Form::Switch, "Its schedule rests until somebody resumes it"),
         key("ready_when", Form::Table, "When the source is whole enough to be copied"),
-        key("order_last", Form::Texts, "Globs of keys that are copied after all others: sentinels and manifests"),
+        option(
+            "order_last",
+            Form::Texts,
+            "--order-last",
+            "Globs of keys that are copied after all others, and only where those were all done: sentinels and manifests",
+        ),
         option(
             "compare",
             Form::OneOf(&["auto", "checksum", "size", "modified", "manifest"]),
