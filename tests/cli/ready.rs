@@ -1,12 +1,14 @@
 //! Completion gates: a source that is not whole is not copied, and what comes to it while it is copied waits for the next run.
 
 use std::ops::ControlFlow;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use brigade_lab::fault::{Action, Op, Rule};
 use brigade_lab::world::Content;
 use serde_json::Value;
 
+use crate::served::{Served, TOKEN};
 use crate::support::{BUCKET, Lab, Ran};
 use crate::wait::{looking_until, until};
 
@@ -145,6 +147,29 @@ async fn a_source_of_one_object_has_an_age_too() {
     lab.world_time(lab.s3.world(), "in", LONG_AGO);
     assert_eq!(brigade(&lab, &config, &["run", "set"]).await.code, 0);
     assert_eq!(copied(&lab), ["out"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_does_not_wait_for_the_second_listing_and_the_next_process_begins_anew() {
+    let lab = Lab::start().await;
+    seed(&lab, "in/a", LONG_AGO);
+    let config = gated(&lab, "unchanged_across_listings = true\nlistings_apart = \"1h\"\n", "every = \"1000h\"\n");
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, format!("[serve]\ntoken = \"${{BRIGADE_TOKEN}}\"\n{text}")).unwrap();
+    let start = || {
+        let mut command = command(&lab, &config, &["serve", "--listen", "127.0.0.1:0"]);
+        Served::begin(command.as_std_mut().env("BRIGADE_TOKEN", TOKEN).stderr(Stdio::null()))
+    };
+    let mut served = start();
+    until("it is ready", || served.send("GET", "/readyz").0 == 200).await;
+    assert_eq!(served.send("POST", "/api/jobs/set/run").0, 200);
+    until("the first listing", || lab.s3.requests().counts().list() > 1).await;
+    served.signal("TERM");
+    assert_eq!(served.ends().await, 0);
+    assert!(copied(&lab).is_empty() && !lab.path("state/named/set.json").exists(), "a run that was stopped at the gate was none");
+    let served = start();
+    until("it is at the gate again", || !served.job("set")["running"].is_null()).await;
+    assert_eq!(served.job("set")["running"]["because"], "interrupted");
 }
 
 #[tokio::test(flavor = "multi_thread")]
