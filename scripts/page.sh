@@ -14,9 +14,10 @@ usage() { sed -n '2,/^set/s/^# \{0,1\}//p' "$0" | sed '$d' >&2; exit 2; }
 
 # Text needs fonts: one for the page, and one that has the letters of other writings, which keys may hold.
 need_fonts() {
-  local wanted=()
-  fc-list 2>/dev/null | grep -q 'Inter' || wanted+=(fonts-inter)
-  fc-list 2>/dev/null | grep -q 'DejaVuSansMono' || wanted+=(fonts-dejavu-core)
+  local wanted=() fonts
+  fonts=$(fc-list 2>/dev/null || true)
+  [[ $fonts == *Inter* ]] || wanted+=(fonts-inter)
+  [[ $fonts == *DejaVuSansMono* ]] || wanted+=(fonts-dejavu-core)
   [ ${#wanted[@]} = 0 ] || install_debian "${wanted[@]}"
 }
 

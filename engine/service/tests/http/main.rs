@@ -26,6 +26,7 @@ async fn probes_pages_and_unknown_paths_are_answered() {
     let jobs = served.get("/api/jobs").await.json();
     assert_eq!((jobs["schema"].as_str(), jobs["jobs"][0]["job"].as_str()), (Some("brigade.jobs/1"), Some("a")));
     assert_eq!((jobs["jobs"][0]["level"].as_str(), jobs["jobs"][1]["level"].as_str()), (Some("breached"), None));
+    assert_eq!((jobs["may_change"].as_bool(), jobs["jobs"][0]["runs"].as_array().map(Vec::len)), (Some(false), Some(0)));
     let job = served.get("/api/jobs/b").await.json();
     assert_eq!((job["schema"].as_str(), job["target"].as_str()), (Some("brigade.job/1"), Some("gs://to/b")));
     for (path, kind) in
@@ -72,6 +73,7 @@ async fn whoever_has_the_token_may_pause_resume_and_start() {
     }
     let paused = || async { served.get("/api/jobs/a").await.json()["paused"].as_bool() };
     assert_eq!(paused().await, Some(false));
+    assert_eq!(served.get("/api/jobs/a").await.json()["may_change"], true);
     assert_eq!(served.send(Method::POST, "/api/jobs/a/pause", Some(TOKEN)).await.status, StatusCode::OK);
     until(paused, |paused| *paused == Some(true)).await;
     assert_eq!(served.send(Method::POST, "/api/jobs/a/resume", Some(TOKEN)).await.status, StatusCode::OK);
@@ -98,6 +100,12 @@ async fn a_run_under_way_is_shown_with_hostile_keys_as_strings() {
     assert_eq!((shown["job"].as_str(), shown["progress"]["objects"]["failed"].as_u64()), (Some("b"), Some(1)));
     assert_eq!(shown["failed"][0]["key"].as_str(), Some(Key::from(served::HOSTILE).to_string().as_str()));
     assert_eq!(answer.header("content-type"), "application/json");
+    let summary = served.get(&format!("{path}/summary")).await.json();
+    assert_eq!((summary["job"].as_str(), summary["progress"]["run"].as_str()), (Some("b"), Some(run.as_str())));
+    assert_eq!(summary["progress"]["moved"][0], serde_json::json!([0, 0]));
+    let group = &summary["failures"][0];
+    assert_eq!((group["status"].as_str(), group["kind"].as_str(), group["objects"].as_u64()), (Some("failed"), Some("denied"), Some(1)));
+    assert_eq!(group["first"][0]["key"], shown["failed"][0]["key"]);
     let metrics = served.get("/metrics").await.text;
     assert!(!metrics.contains("onerror") && metrics.contains("brigade_job_objects_total{job=\"b\",result=\"failed\"} 1\n"), "{metrics}");
     served.runner.release();
@@ -117,6 +125,31 @@ async fn a_kept_report_is_shown_as_it_stands() {
     std::fs::write(directory.join("01LONG.json"), vec![b' '; 8 * 1024 * 1024 + 1]).expect("written");
     let long = served.get("/api/runs/01LONG").await;
     assert_eq!((long.status, long.text.contains("brigade report")), (StatusCode::INTERNAL_SERVER_ERROR, true));
+    served.end().await;
+}
+
+#[tokio::test]
+async fn failures_of_a_kept_report_are_counted_by_kind_and_sent_in_slices() {
+    let served = Served::start(JOBS, None).await;
+    let directory = served.state().join("jobs/ab/reports");
+    std::fs::create_dir_all(&directory).expect("made");
+    let line = |number| format!("{{\"key\":\"k{number}\",\"status\":\"failed\",\"kind\":\"denied\",\"message\":\"no\",\"hint\":\"ask\"}}");
+    let lines: Vec<String> = (0..250).map(line).collect();
+    let text = format!("{{\"schema\":\"brigade.report/1\",\"failures\":[\n{}]}}\n", lines.join(",\n"));
+    std::fs::write(directory.join("01RUN.json"), text).expect("written");
+    let summary = served.get("/api/runs/01RUN/summary").await.json();
+    assert_eq!((summary["report"]["schema"].as_str(), summary["failures"][0]["objects"].as_u64()), (Some("brigade.report/1"), Some(250)));
+    let slice = |from| format!("/api/runs/01RUN/failures?status=failed&kind=denied&from={from}");
+    for (from, first, many) in [(0, "k0", 100), (200, "k200", 50)] {
+        let answer = served.get(&slice(from)).await.json();
+        assert_eq!(answer["failures"][0]["key"].as_str(), Some(first));
+        assert_eq!(answer["failures"].as_array().map(Vec::len), Some(many));
+    }
+    for path in ["/api/runs/01NONE/summary", "/api/runs/01NONE/failures", "/api/runs/..%2F01RUN/summary", "/api/runs/01RUN/else"] {
+        assert_eq!(served.get(path).await.status, StatusCode::NOT_FOUND, "{path}");
+    }
+    std::fs::write(directory.join("01RUN.json"), "{\"schema\"").expect("written");
+    assert_eq!(served.get("/api/runs/01RUN/summary").await.status, StatusCode::INTERNAL_SERVER_ERROR);
     served.end().await;
 }
 
