@@ -31,6 +31,8 @@ REVERSED = "invoice\u202egpj.exe\n"
 ARABIC = "\u0645\u0631\u062d\u0628\u0627 \u0628\u0627\u0644\u0639\u0627\u0644\u0645\n"
 LONG = "/".join(["d" * 255, "e" * 255, "f" * 255, "g" * 200, "h" * 54 + "\n"])  # 1,024 bytes
 
+JOBS_OF_READER = 50
+
 JOBS = """
 [jobs.slow]
 source = "{place}/slow"
@@ -76,6 +78,12 @@ def fill(place):
         path.write_bytes(content)
 
 
+def jobs_of_reader():
+    """As many jobs as one process may well have."""
+    job = '[jobs.job-{number:02}]\nsource = "{{place}}"\ntarget = "offsite:vault/{number}"\nrecovery_point = "1h"\nschedule = "{number} 3 * * *"\n'
+    return "".join(job.format(number=number) for number in range(JOBS_OF_READER))
+
+
 class World:
     """The browser, a service that may be asked, and one that only reads."""
 
@@ -92,6 +100,20 @@ class World:
         return (self.service.job(job)["last"] or self.service.run(job))["run"]
 
 
+# Whether the direction of each key and message reaches nothing around it.
+ISOLATED = """() => [...document.querySelectorAll(".kind td > *")]
+  .every((cell) => cell.tagName === "BDI" && getComputedStyle(cell).unicodeBidi === "isolate")"""
+
+# Asks for a run as a page that nobody has given a token would, and gives the answer's status.
+ASK = """async () => {
+  const answer = await fetch("/api/jobs/job-00/run", { method: "POST", headers: { authorization: "Bearer x" } });
+  return answer.status;
+}"""
+
+# Keeps the page busy for so long.
+BUSY = "ms => setTimeout(() => { const until = performance.now() + ms; while (performance.now() < until); }, 0)"
+
+
 def number(text):
     return int(text.replace(",", ""))
 
@@ -102,7 +124,8 @@ def progress_goes_on(world):
         assert "next in" in " ".join(seen.text(".facts").split()), seen.text(".facts")
         world.service.ask("slow", "run")
         seen.page.wait_for_selector(".live")
-        copied = lambda: number(seen.page.locator(".live .fact").nth(1).locator("dd").evaluate("dd => dd.firstChild.textContent"))
+        figure = seen.page.locator(".live .fact", has_text="copied").locator("dd").first
+        copied = lambda: number(figure.evaluate("figure => figure.firstChild.textContent"))
         first = until("something is copied", copied)
         second = until("more is copied", lambda: (now := copied()) > first and now)
         until("still more is copied", lambda: copied() > second)
@@ -163,8 +186,7 @@ def hostile_keys_are_text(world):
                 assert sorted(keys) == expected, keys
                 assert seen.page.evaluate("window.pwned") is None
                 assert seen.page.locator("main img, main script").count() == 0
-                isolated = "() => [...document.querySelectorAll('.kind td > *')].every((cell) => cell.tagName === 'BDI' && getComputedStyle(cell).unicodeBidi === 'isolate')"
-                assert seen.page.evaluate(isolated)
+                assert seen.page.evaluate(ISOLATED)
                 assert no_sideways(seen.page), f"{place} at {size}"
 
 
@@ -217,11 +239,36 @@ def many_failures_are_shown_in_slices(world):
         assert rows.count() == 1_000 and "brigade report" in seen.text(".kind > p:last-child"), "there is an end to it"
         longest = max(seen.page.evaluate("window.tasks"), default=0)
         # The measure measures: a task that is too long is seen.
-        seen.page.evaluate("ms => setTimeout(() => { const until = performance.now() + ms; while (performance.now() < until); }, 0)", 2 * TASK_MS_MAX)
+        seen.page.evaluate(BUSY, 2 * TASK_MS_MAX)
         until("a long task is seen", lambda: max(seen.page.evaluate("window.tasks"), default=0) > TASK_MS_MAX)
         print(f"     {FAILURES:,} failures: shown {took:.0f} ms after the page was asked for, the longest task took {longest:.0f} ms")
         assert took < SHOWN_MS_MAX, f"{took:.0f} ms"
         assert longest < TASK_MS_MAX, f"{longest:.0f} ms"
+
+
+@suite.check("a place that is not there is said to be none, and leads back")
+def nothing_is_said(world):
+    for place in ("job/none", "run/01NONE", "job/%E0", "job/slow/..%2F..", "else"):
+        with world.watch(place) as seen:
+            if place == "else":
+                assert seen.page.locator("article").count() > 1, "what is no place is the overview"
+            else:
+                assert seen.text("h1") == "Nothing to show"
+                seen.page.click(".trail a")
+                seen.page.wait_for_selector("article")
+            seen.wrong.clear()  # the browser tells of the refusal
+
+
+@suite.check(f"{JOBS_OF_READER} jobs are shown at once, on a phone too")
+def many_jobs_are_shown(world):
+    for size in (PHONE, DESKTOP):
+        with watched(world.browser, world.reader.url, size=size) as seen:
+            took = seen.page.evaluate("performance.now()")
+            assert seen.page.locator("article").count() == JOBS_OF_READER
+            assert f"{JOBS_OF_READER} copies are not proven yet" in seen.text("h1")
+            assert no_sideways(seen.page)
+            longest = max(seen.page.evaluate("window.tasks"), default=0)
+            assert took < SHOWN_MS_MAX and longest < TASK_MS_MAX, f"{took:.0f} ms, {longest:.0f} ms"
 
 
 @suite.check("the page of a run has its sums and its proof levels")
@@ -229,7 +276,8 @@ def run_page_has_proofs(world):
     run = world.last("slow")
     report = world.service.get(f"api/runs/{run}")
     with world.watch(f"job/slow/{run}") as seen:
-        rows = [row.split("\t") for row in seen.page.locator(".part", has_text="How the copies are proven").locator("tbody tr").all_inner_texts()]
+        proofs = seen.page.locator(".part", has_text="How the copies are proven")
+        rows = [row.split("\t") for row in proofs.locator("tbody tr").all_inner_texts()]
         assert {level: number(count) for level, count, _ in rows} == report["proof"], rows
         assert all(meaning for *_, meaning in rows)
         assert report["proof"]["stored"] > 0
@@ -270,12 +318,11 @@ def token_changes(world):
 
 @suite.check("without a configured token the page has no buttons and says that it only reads")
 def without_token_it_reads(world):
-    with watched(world.browser, world.reader.url, "job/brief") as seen:
+    with watched(world.browser, world.reader.url, "job/job-00") as seen:
         assert seen.page.locator("button, input, form").count() == 0
         assert "only reads" in seen.text(".read-only")
-        status = seen.page.evaluate("async () => (await fetch('/api/jobs/brief/run', { method: 'POST', headers: { authorization: 'Bearer x' } })).status")
-        assert status == 403
-        assert world.reader.job("brief")["last"] is None
+        assert seen.page.evaluate(ASK) == 403
+        assert world.reader.job("job-00")["last"] is None
         seen.wrong.clear()  # the browser tells of the refusal
 
 
@@ -337,7 +384,7 @@ def service_comes_back(world):
         seen.page.wait_for_selector(".link.good")
         world.reader.stop()
         seen.page.wait_for_selector(".link.bad")
-        assert seen.page.locator("article").count() == 1, "what was known stays"
+        assert seen.page.locator("article").count() == JOBS_OF_READER, "what was known stays"
         world.reader.start()
         seen.page.wait_for_selector(".link.good")
         seen.wrong.clear()  # the browser tells of every connection that it could not make
@@ -354,7 +401,7 @@ def main():
         service = Service(given.brigade, lab, JOBS)
         things.append(service)
         fill(service.directory)
-        reader = Service(given.brigade, lab, '[jobs.brief]\nsource = "{place}"\ntarget = "offsite:vault/reader"\nrecovery_point = "1h"\n', token=None)
+        reader = Service(given.brigade, lab, jobs_of_reader(), token=None)
         things.append(reader)
         return suite.run(World(browser, service.start(), reader.start()), only=given.only)
 

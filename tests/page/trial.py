@@ -125,8 +125,10 @@ def trial(terminal, browser, ports):
         "brigade init --source s3://sample/registry --target gs://sample/offsite --schedule '* * * * *' --recovery-point 5m",
         "wrote brigade.toml",
     )
-    terminal.run("Do the rights suffice, and what do both ends honour?", "brigade doctor source:sample/registry target:sample/offsite", "rights: sufficient")
-    said = terminal.start("In a third terminal with the same variables, the process that runs it.", f"brigade serve{listen}", "shows them", "brigade serve")
+    doctor = "brigade doctor source:sample/registry target:sample/offsite"
+    terminal.run("Do the rights suffice, and what do both ends honour?", doctor, "rights: sufficient")
+    words = "In a third terminal with the same variables, the process that runs it."
+    said = terminal.start(words, f"brigade serve{listen}", "shows them", "brigade serve")
     url = re.search(r"http://[^/]+/", said).group()
     with watched(browser, url) as seen:
         terminal.note(f"The page is open at {'`http://127.0.0.1:9464/`' if not listen else 'its address'}.", "", seen.page.evaluate(READ))

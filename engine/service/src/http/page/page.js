@@ -2,7 +2,7 @@
 // to its limit, and every few seconds in case nothing is heard. Nothing is loaded from elsewhere, and nothing is kept in the browser.
 "use strict";
 
-import { make, patchChildren } from "./page/dom.js";
+import { patchChildren } from "./page/dom.js";
 import { ask } from "./page/failures.js";
 import * as views from "./page/views.js";
 import { clock, setClock, tick } from "./page/words.js";
@@ -10,6 +10,7 @@ import { clock, setClock, tick } from "./page/words.js";
 const SOON_MS = 500; // Events that come together are one look.
 const LOOK_MS = 10000; // How often it looks where nothing is heard.
 const TICK_MS = 1000;
+const FRAME_MS = 250; // Progress of several runs is shown together.
 const AGAIN_MS = 10000; // Before a refused stream of events is asked for once more.
 const QUIET_MS = 5000; // A stream that ends is taken up again by the browser; only after this is it worth a word.
 
@@ -17,13 +18,17 @@ const main = document.getElementById("main");
 const known = { route: "", data: null, failed: 0 };
 let turn = 0; // An answer that comes after the reader has gone elsewhere is not shown.
 let pending = 0;
+let showing = 0;
 let quiet = 0;
 let token = ""; // Forgotten when the page is left.
+
+// The service has answered, and what it said is no.
+class Refused extends Error {}
 
 async function get(path, options) {
   const response = await fetch(path, options);
   const answer = await response.json();
-  if (!response.ok) throw new Error(answer.error);
+  if (!response.ok) throw new Refused(answer.error);
   return answer;
 }
 
@@ -82,8 +87,10 @@ async function refresh() {
     show();
   } catch (error) {
     if (own !== turn) return;
-    // What was shown stays where the service does not answer; a place that is not there is said to be none.
-    if (known.route !== route || !known.data) main.replaceChildren(make("p", { class: "notice bad" }, error.message));
+    // Where the service does not answer, what was known of this place stays; what it says is not there is gone.
+    if (known.route === route && known.data && !(error instanceof Refused)) return;
+    [known.route, known.data] = [route, null];
+    main.replaceChildren(...views.nothing(error.message));
   }
 }
 
@@ -102,7 +109,7 @@ function hear({ job, progress }) {
   const failed = progress.objects.failed + progress.objects.skipped;
   if (failed !== known.failed && where().kind !== "jobs") soon();
   known.failed = failed;
-  show();
+  if (!showing) showing = setTimeout(() => { showing = 0; show(); }, FRAME_MS);
 }
 
 function say(kind, words) {

@@ -12,7 +12,8 @@ const ORDER = { breached: 0, at_risk: 1 };
 const jobLink = (name) => `#job/${encodeURIComponent(name)}`;
 const runLink = (job, run) => (job ? `${jobLink(job)}/${run}` : `#run/${run}`);
 
-const route = (job) => make("p", { class: "route" }, foreign(job.source ?? "gone from the configuration"),
+const route = (job) => make("p", { class: "route" },
+  foreign(job.source ?? "gone from the configuration"),
   " ", make("span", { class: "arrow", role: "img", "aria-label": "to" }, "→"), " ", foreign(job.target ?? ""));
 
 // The copy's age against what it may be.
@@ -24,7 +25,8 @@ function age(job) {
   if (point === null) return told;
   const value = job.lag_seconds === null ? point : (clock() - new Date(job.proven_through)) / 1000;
   const until = job.breach_at && job.level !== "breached" ? `, until ${moment(job.breach_at)}` : "";
-  return [told, meter(job.level, `age of the copy in seconds, of at most ${span(point)}`, value, point), make("small", {}, `may be ${span(point)} old${until}`)];
+  return [told, meter(job.level, `age of the copy in seconds, of at most ${span(point)}`, value, point),
+    make("small", {}, `may be ${span(point)} old${until}`)];
 }
 
 function next(job) {
@@ -43,7 +45,10 @@ function lastRun(job) {
 
 function row(job) {
   return make("article", { class: `job ${job.level ?? "none"}`, "data-key": job.job },
-    make("div", { class: "who" }, make("h2", {}, link(jobLink(job.job), job.job)), make("p", {}, level(job.level), job.running ? pill("busy", "running") : null), route(job)),
+    make("div", { class: "who" },
+      make("h2", {}, link(jobLink(job.job), job.job)),
+      make("p", {}, level(job.level), job.running ? pill("busy", "running") : null),
+      route(job)),
     make("div", { class: "how-old" }, make("h3", {}, "Copy age"), age(job)),
     make("div", { class: "last" }, make("h3", {}, "Last runs"), runs(job.runs), lastRun(job)),
     make("div", { class: "ahead" }, make("h3", {}, job.running ? "Now" : "Next run"), job.running ? brief(job.running) : next(job)));
@@ -51,14 +56,22 @@ function row(job) {
 
 function headline(jobs) {
   const breached = jobs.filter((job) => job.level === "breached");
+  const old = breached.filter((job) => job.lag_seconds !== null);
+  const unproven = breached.filter((job) => job.lag_seconds === null);
   const risky = jobs.filter((job) => job.level === "at_risk");
   const watched = jobs.filter((job) => job.level);
   const running = jobs.filter((job) => job.running).length;
   const names = (list) => list.map((job) => job.job).join(", ");
-  const [kind, words] = breached.length ? ["bad", `${count(breached.length, "copy misses its objective", "copies miss their objective")}: ${names(breached)}`]
-    : risky.length ? ["risk", `${count(risky.length, "copy will miss its objective", "copies will miss their objective")} soon: ${names(risky)}`]
+  const bad = [
+    old.length ? `${count(old.length, "copy misses its objective", "copies miss their objective")}: ${names(old)}` : null,
+    unproven.length ? `${count(unproven.length, "copy is", "copies are")} not proven yet: ${names(unproven)}` : null,
+  ].filter(Boolean);
+  const [kind, words] = bad.length ? ["bad", bad.join("; ")]
+    : risky.length
+      ? ["risk", `${count(risky.length, "copy will miss its objective", "copies will miss their objective")} soon: ${names(risky)}`]
     : watched.length ? ["good", "Every copy meets its objective"] : ["none", "No job has an objective"];
-  return make("div", { class: `headline ${kind}` }, make("h1", {}, words), make("p", { class: "faint" }, `${count(jobs.length, "job")}, ${running} running`));
+  return make("div", { class: `headline ${kind}` },
+    make("h1", {}, words), make("p", { class: "faint" }, `${count(jobs.length, "job")}, ${running} running`));
 }
 
 export function overview(all) {
@@ -73,15 +86,22 @@ export function overview(all) {
   ];
 }
 
+const READ_ONLY = "This page only reads: no token is configured, so nobody can pause or start anything here.";
+
 function wishes(job) {
-  if (!job.may_change) return make("p", { class: "faint read-only" }, "This page only reads: no token is configured, so nobody can pause or start anything here.");
+  if (!job.may_change) return make("p", { class: "faint read-only" }, READ_ONLY);
   const button = (wish, text) => make("button", { type: "button", "data-wish": wish, "data-job": job.job }, text);
   return make("form", { class: "wishes", "data-key": "wishes" },
     make("label", {}, "token ", make("input", { type: "password", name: "token", autocomplete: "off", spellcheck: "false" })),
-    button("run", "run now"), job.paused ? button("resume", "resume") : button("pause", "pause"), make("p", { class: "answer", role: "status", "data-own": true }));
+    button("run", "run now"), job.paused ? button("resume", "resume") : button("pause", "pause"),
+    make("p", { class: "answer", role: "status", "data-own": true }));
 }
 
-const trail = (...steps) => make("nav", { "aria-label": "where you are", class: "trail" }, link("#", "all jobs"), steps.map((step) => [make("span", { "aria-hidden": "true" }, " / "), step]));
+const trail = (...steps) => make("nav", { "aria-label": "where you are", class: "trail" },
+  link("#", "all jobs"), steps.filter(Boolean).map((step) => [make("span", { "aria-hidden": "true" }, " / "), step]));
+
+// A place of which there is nothing to show.
+export const nothing = (why) => [trail(), make("h1", {}, "Nothing to show"), make("p", { class: "notice bad" }, foreign(why))];
 
 const fact = (name, ...value) => make("div", { class: "fact" }, make("dt", {}, name), make("dd", {}, value));
 
@@ -138,7 +158,8 @@ const PROOF_KINDS = { content: "good", stored: "accent", transport: "risk" };
 function proof(report) {
   const list = Object.keys(PROOFS).map((name) => ({ name, kind: PROOF_KINDS[name], value: report.proof[name] ?? 0 }));
   const rows = list.map(({ name, kind, value }) => [make("span", { class: "whole" }, make("span", { class: `swatch ${kind}`, "aria-hidden": "true" }), name), number(value), PROOFS[name]]);
-  return part("How the copies are proven", shares("proofs", list), table("proof levels", ["level", "#objects", "what it means"], rows),
+  return part("How the copies are proven",
+    shares("proofs", list), table("proof levels", ["level", "#objects", "what it means"], rows),
     make("p", { class: "faint" }, `${number(report.source_proven)} of ${number(report.objects.copied)} were also compared with a digest that the source stores.`));
 }
 
