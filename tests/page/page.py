@@ -23,6 +23,7 @@ FAILURES_SHOWN_FIRST = 10  # of each kind
 FAILURES_SLICE = 100
 TASK_MS_MAX = 500  # a debug build and two busy cores; a person notices from 100 ms on, and is annoyed from 1,000
 SHOWN_MS_MAX = 5_000
+HEARD_MS_MAX = 4_000
 
 # Names that files can have and GCS refuses, for each ends in a line feed.
 IMAGE = '<img src=x onerror="window.pwned=1">\n'
@@ -171,6 +172,19 @@ def breach_turns_visible(world):
         assert "brief" in seen.text(".headline.bad h1"), seen.text(".headline")
         world.service.ask("brief", "run")
         row.locator(".pill.good", has_text="ok").wait_for()
+
+
+@suite.check("what somebody else does is heard at once, and not only at the next look")
+def others_are_heard(world):
+    with world.watch() as seen:
+        seen.page.wait_for_selector(".link.good")
+        paused = seen.page.locator("article", has=seen.page.locator("h2", has_text="slow")).locator(".pill", has_text="paused")
+        # The page looks by itself every ten seconds: six changes in a row are not seen so soon by looks alone.
+        for _ in range(3):
+            world.service.ask("slow", "pause")
+            paused.wait_for(timeout=HEARD_MS_MAX)
+            world.service.ask("slow", "resume")
+            paused.wait_for(state="detached", timeout=HEARD_MS_MAX)
 
 
 @suite.check("hostile keys are text: nothing runs, nothing is fetched, nothing is reordered, nothing breaks out")
@@ -334,6 +348,11 @@ def no_sideways(page):
     return page.evaluate("() => document.documentElement.scrollWidth <= document.documentElement.clientWidth")
 
 
+# Tables of which a part can only be seen by moving them.
+CUT = """() => [...document.querySelectorAll(".table")].filter((table) => table.checkVisibility() && table.scrollWidth > table.clientWidth)
+  .map((table) => `${table.getAttribute("aria-label")}: ${table.scrollWidth} of ${table.clientWidth}`)"""
+
+
 @suite.check("nothing sticks out on a phone or a desktop, and every text can be read in light and dark")
 def layout_and_contrast(world):
     for scheme in ("light", "dark"):
@@ -342,6 +361,7 @@ def layout_and_contrast(world):
                 with world.watch(place, size=size, scheme=scheme) as seen:
                     where = f"{place or 'overview'}, {scheme}, {size['width']} wide"
                     assert no_sideways(seen.page), where
+                    assert not (cut := seen.page.evaluate(CUT)), f"{where}: {cut}"
                     assert not (faint := seen.page.evaluate(CONTRAST)), f"{where}: {faint[:5]}"
                     background = seen.page.evaluate("() => getComputedStyle(document.body).backgroundColor")
                     assert (sum(map(int, background[4:-1].split(","))) < 200) == (scheme == "dark"), background
