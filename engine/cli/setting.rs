@@ -6,6 +6,8 @@
 use std::sync::Arc;
 
 use brigade_core::event::Observer;
+use brigade_pipeline::memory::Budget;
+use brigade_store::shares::Pool;
 use tokio_util::sync::CancellationToken;
 
 use crate::args::Global;
@@ -31,6 +33,17 @@ pub struct Ordered {
     pub stop: CancellationToken,
     /// Takes what happens.
     pub observer: Arc<dyn Observer>,
+    /// What runs have together.
+    pub together: Together,
+}
+
+/// What the runs of one process have together, as one of them gets it.
+#[derive(Clone)]
+pub struct Together {
+    /// Object bytes in memory.
+    pub memory: Pool,
+    /// How much of what is lent the run gets, beside the weights of others.
+    pub weight: u64,
 }
 
 impl<'a> Setting<'a> {
@@ -55,6 +68,14 @@ impl<'a> Setting<'a> {
     /// What ends the run. A person's first signal does; from here on the process listens to signals.
     pub fn stop(&self) -> CancellationToken {
         self.ordered.as_ref().map_or_else(|| interrupt::watch(interrupt::STOPPING), |ordered| ordered.stop.clone())
+    }
+
+    /// What the run may hold in memory, at most so many bytes.
+    pub fn budget(&self, memory_bytes: u64) -> Budget {
+        match &self.ordered {
+            Some(Ordered { together, .. }) => Budget::of(together.memory.share(memory_bytes, together.weight)),
+            None => Budget::new(memory_bytes),
+        }
     }
 
     /// Who else wants to know what happens.

@@ -4,14 +4,21 @@
 //! only the engine's memory is at stake. With `--memory 64MiB` the whole process has to stay under 128 MiB.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "the measured figures are shown with --nocapture")]
 
+#[path = "../support/served.rs"]
+mod served;
 #[path = "../support/lab.rs"]
 mod support;
+mod together;
+#[path = "../support/wait.rs"]
+mod wait;
 
 use brigade_lab::fault::Op;
 use brigade_lab::world::{Attributes, Content, NewObject, Retention, World, WorldOptions};
 use support::{BUCKET, Lab, Ran};
 
 const GIB: u64 = 1 << 30;
+
+const MIB: u64 = 1 << 20;
 
 /// What the process may have at its peak under a budget of 64 MiB.
 const PROCESS_BYTES_MAX: u64 = 128 << 20;

@@ -13,6 +13,7 @@ use brigade_core::shard::DivisionLimits;
 use brigade_lab::sim_state::SimState;
 use brigade_pipeline::approval::DeletePlan;
 use brigade_pipeline::cpu::CpuLane;
+use brigade_pipeline::memory::Budget;
 use brigade_pipeline::past::Resume;
 use brigade_pipeline::run::Deleter;
 use brigade_pipeline::{Ends, Finished, Run, run};
@@ -151,6 +152,7 @@ impl Engine {
         };
         let job = job(scenario, turn, stage);
         let ends = ends(&job, &hands, scenario);
+        let budget = Budget::new(job.memory_bytes);
         let run_of = Run {
             job,
             observer: self.seen.clone(),
@@ -162,6 +164,7 @@ impl Engine {
             resume: if turn.fresh { Resume::StartOver } else { Resume::Continue },
             deletes: DeletePlan::default(),
             division: DIVISION,
+            budget,
             cpu: CpuLane::Inline,
             stop: steps.stop.clone(),
             now: stage.place(Side::Source).now(),

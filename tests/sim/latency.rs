@@ -13,6 +13,7 @@ use brigade_core::report::RunOutcome;
 use brigade_lab::fault::{Action, Rule};
 use brigade_pipeline::approval::DeletePlan;
 use brigade_pipeline::cpu::CpuLane;
+use brigade_pipeline::memory::Budget;
 use brigade_pipeline::past::Resume;
 use brigade_pipeline::{Ends, Run, run};
 use brigade_state::Past;
@@ -94,6 +95,7 @@ fn copying(source: Vec<Placed>, at_once: AtOnce) -> Copying {
             target_deleter: None,
         };
         let job = Job { concurrency: at_once.most() * 2, ..job(&scenario, &scenario.turns[0], &stage) };
+        let budget = Budget::new(job.memory_bytes);
         let begun = Instant::now();
         let finished = run(
             Run {
@@ -107,6 +109,7 @@ fn copying(source: Vec<Placed>, at_once: AtOnce) -> Copying {
                 resume: Resume::Continue,
                 deletes: DeletePlan::default(),
                 division: brigade_core::shard::DivisionLimits::default(),
+                budget,
                 cpu: CpuLane::Inline,
                 stop: tokio_util::sync::CancellationToken::new(),
                 now: stage.place(Side::Source).now(),

@@ -15,6 +15,7 @@ use brigade_lab::sim_state::{SimState, Undisturbed};
 use brigade_lab::world::{Content, Limits, NewObject, World, WorldOptions};
 use brigade_pipeline::approval::DeletePlan;
 use brigade_pipeline::cpu::CpuLane;
+use brigade_pipeline::memory::Budget;
 use brigade_pipeline::past::Resume;
 use brigade_pipeline::{Ends, Finished, Run, run};
 use brigade_state::Past;
@@ -79,6 +80,7 @@ fn sync(source: &Arc<World>, target: &Arc<World>, concurrency: usize, state: &Si
         let pages = |world: &World| world.requests().counts().of(Op::List);
         let (before, began) = ([pages(source), pages(target)], Instant::now());
         let job = Job { mode: Mode::Sync, concurrency, ..Job::copy(filter) };
+        let budget = Budget::new(job.memory_bytes);
         let run_of = Run {
             job,
             observer: seen.clone(),
@@ -90,6 +92,7 @@ fn sync(source: &Arc<World>, target: &Arc<World>, concurrency: usize, state: &Si
             resume: Resume::Continue,
             deletes: DeletePlan::default(),
             division: DivisionLimits { keys_known_min: 8 * u64::try_from(PAGE).expect("a few"), ..DivisionLimits::default() },
+            budget,
             cpu: CpuLane::Inline,
             stop: CancellationToken::new(),
             now,

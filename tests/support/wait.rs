@@ -11,9 +11,23 @@ const WAIT_TIME_MAX: Duration = Duration::from_secs(20);
 /// Between two looks.
 const LOOK_TIME: Duration = Duration::from_millis(5);
 
+/// Longest wait for much work.
+const WORK_TIME_MAX: Duration = Duration::from_secs(300);
+
 /// Returns as soon as the condition holds; fails with its name when it does not in time.
 #[track_caller]
 pub fn until(what: &str, condition: impl Fn() -> bool) -> impl Future<Output = ()> {
+    within(WAIT_TIME_MAX, what, condition)
+}
+
+/// The same for work that takes minutes on a slow machine.
+#[track_caller]
+pub fn until_late(what: &str, condition: impl Fn() -> bool) -> impl Future<Output = ()> {
+    within(WORK_TIME_MAX, what, condition)
+}
+
+#[track_caller]
+fn within(time_max: Duration, what: &str, condition: impl Fn() -> bool) -> impl Future<Output = ()> {
     let place = std::panic::Location::caller();
     async move {
         let waiting = async {
@@ -21,7 +35,7 @@ pub fn until(what: &str, condition: impl Fn() -> bool) -> impl Future<Output = (
                 tokio::time::sleep(LOOK_TIME).await;
             }
         };
-        assert!(tokio::time::timeout(WAIT_TIME_MAX, waiting).await.is_ok(), "{what}: not in time, at {place}");
+        assert!(tokio::time::timeout(time_max, waiting).await.is_ok(), "{what}: not in time, at {place}");
     }
 }
 

@@ -63,7 +63,7 @@ pub struct Asked<'a> {
     pub cap: Cap,
 }
 
-/// What a run may use at most, whatever its options say: its share of what several runs use together.
+/// What a run may use at most, whatever its options say: what several runs have together leaves no more to one of them.
 #[derive(Clone, Debug, Default)]
 pub struct Cap {
     /// Object bytes in memory.

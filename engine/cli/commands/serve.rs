@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use brigade_core::report::RunOutcome;
+use brigade_core::schedule::Priority;
 use brigade_service::{Ended, HttpOptions, Notifier, Order, Runner, ServeError, Service, Setup, Signal, SystemClock, Token, WebhookError};
+use brigade_store::shares::Pool;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
@@ -19,7 +21,7 @@ use crate::config::Config;
 use crate::error::CliError;
 use crate::job::{MEMORY_BYTES_MIN, default_memory};
 use crate::say;
-use crate::setting::{Ordered, Setting};
+use crate::setting::{Ordered, Setting, Together};
 
 /// Signals that wait for the service: whoever sends more of them is no more in a hurry.
 const SIGNALS_PENDING_MAX: usize = 4;
@@ -31,13 +33,14 @@ pub async fn run(args: &ServeArgs, global: &Global) -> Result<ExitCode, CliError
     let state_dir = config.process_state_dir(args.state_dir.as_deref())?;
     let jobs = config.file().jobs.len();
     let again = path.clone();
+    let (bytes, runs) = memory_of(config.file());
     let setup = Setup {
         config: config.file().clone(),
         load: Box::new(move || Config::load(Some(&again)).map(|config| config.file().clone()).map_err(|error| error.sentence())),
         variable: Box::new(|name| std::env::var(name).ok()),
         state_dir: state_dir.clone(),
         clock: Arc::new(SystemClock),
-        runner: Arc::new(Commands { path, state_dir: state_dir.clone(), global: quiet(global) }),
+        runner: Arc::new(Commands { path, state_dir: state_dir.clone(), global: quiet(global), memory: Pool::new(bytes, runs) }),
         notifier: notifier(),
         http: http_options(args, &config)?,
     };
@@ -132,6 +135,8 @@ struct Commands {
     path: PathBuf,
     state_dir: PathBuf,
     global: Global,
+    /// Object bytes that all runs together hold.
+    memory: Pool,
 }
 
 #[async_trait]
@@ -146,24 +151,43 @@ impl Runner for Commands {
 
 impl Commands {
     async fn make(&self, order: Order) -> Result<Made, CliError> {
-        let cap = share(&order.config, &order.job);
+        // The configuration may have been read again.
+        let (bytes, runs) = memory_of(&order.config);
+        self.memory.resize(bytes, runs);
+        let cap = cap(&order.config, &order.job, &self.memory);
         let config = Config::of((*order.config).clone(), self.path.clone());
-        let state = order.config.state_dir(config.job(&order.job)?, &self.state_dir);
+        let job = config.job(&order.job)?;
+        let together = Together { memory: self.memory.clone(), weight: weight(order.config.priority(job)) };
+        let state = order.config.state_dir(job, &self.state_dir);
         let asked = Asked { name: &order.job, state: &state, words: Vec::new(), cap };
-        let ordered = Ordered { config: config.clone(), run: order.run, stop: order.stop, observer: order.observer };
+        let ordered = Ordered { config: config.clone(), run: order.run, stop: order.stop, observer: order.observer, together };
         make(&config, &asked, &Setting { global: &self.global, ordered: Some(ordered) }).await
     }
 }
 
-/// What one of the runs that may be under way at once gets of what they use together: an equal share, which is its own however many of
-/// the others run, so that no run has to give back what it has begun to use.
-fn share(config: &brigade_config::Config, job: &str) -> Cap {
+/// Object bytes that all runs together hold, and how many runs there may be.
+fn memory_of(config: &brigade_config::Config) -> (u64, u64) {
+    let bytes = config.serve.memory_bytes.unwrap_or_else(default_memory);
+    (bytes.max(MEMORY_BYTES_MIN), config.serve.jobs_at_once)
+}
+
+/// How much of what is lent a run gets, beside the others: twice as much with each step.
+fn weight(priority: Priority) -> u64 {
+    match priority {
+        Priority::Low => 1,
+        Priority::Normal => 2,
+        Priority::High => 4,
+    }
+}
+
+/// What a run may use at most. Memory is lent as long as others leave it; of requests it has an equal share, which is its own however
+/// many of the others run.
+fn cap(config: &brigade_config::Config, job: &str, memory: &Pool) -> Cap {
     let serve = &config.serve;
-    let memory = serve.memory_bytes.unwrap_or_else(default_memory) / serve.jobs_at_once.max(1);
     let concurrency = serve.concurrency.map(|all| usize::try_from((all / serve.jobs_at_once.max(1)).max(1)).unwrap_or(usize::MAX));
     let tenant = config.jobs.get(job).and_then(|job| config.tenants.get(job.tenant.as_ref()?));
     let of_tenant = tenant.and_then(|tenant| Some((tenant.limits.clone(), tenant.limits.at_once()?.min(serve.jobs_at_once))));
-    Cap { memory_bytes: Some(memory.max(MEMORY_BYTES_MIN)), concurrency, of_tenant }
+    Cap { memory_bytes: Some(memory.claim_most().max(MEMORY_BYTES_MIN)), concurrency, of_tenant }
 }
 
 /// Why a run did not end as promised.

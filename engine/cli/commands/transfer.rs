@@ -200,6 +200,7 @@ async fn execute(order: Order<'_>, setting: &Setting<'_>) -> Result<Ran, CliErro
         resume: if args.output.fresh { Resume::StartOver } else { Resume::Continue },
         deletes: order.deletes.clone(),
         division: DivisionLimits::default(),
+        budget: setting.budget(job.memory_bytes),
         cpu: CpuLane::Threads,
         stop: setting.stop(),
         now: order.now,

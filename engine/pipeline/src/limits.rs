@@ -11,8 +11,8 @@ pub const PAGES_WAITING_MAX: usize = 1;
 pub const RUNNERS_MAX: usize = 24;
 
 /// Memory that a shard holds while it is listed, in bytes: two pages and the body of one on each side, and the pages of its
-/// baseline come to about 3 MiB, and freed memory stays with the process for a while. Shards are as many as would fit into the
-/// byte budget, though bodies have that for themselves.
+/// baseline come to about 3 MiB, and freed memory stays with the process for a while. Shards are as many as would fit into what
+/// the run always has of the byte budget, though bodies have that for themselves.
 pub const RUNNER_BYTES: u64 = 5 << 20;
 
 /// Shards that are listed at once even where pages come without any latency, and under the smallest budget: as many keep two

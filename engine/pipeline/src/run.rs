@@ -78,6 +78,8 @@ pub struct Run {
     pub deletes: DeletePlan,
     /// How the keyspace is divided among shards.
     pub division: DivisionLimits,
+    /// What it may hold in memory: at most what the job says.
+    pub budget: Budget,
     /// Where slow digests are computed.
     pub cpu: CpuLane,
     /// Cancelled when no new work may begin.
@@ -126,7 +128,7 @@ pub async fn run(run: Run, ends: Ends) -> Finished {
         Err(error) => return stopped(RunOutcome::Failed, Fatal::state(&error)),
     };
     let cx = Arc::new(Ctx {
-        budget: Budget::new(run.job.memory_bytes),
+        budget: run.budget,
         parts: Arc::new(Limiter::new(Limits::at_once(AtOnce::From { start: PARTS_START, most: LARGE_OBJECTS_MAX * PARTS_AT_ONCE_MAX }))),
         road: road(&run.job, ends.server_copy),
         job: fitted(run.job, &target_facts),

@@ -75,7 +75,7 @@ fn divide(limits: DivisionLimits, cx: &Ctx) -> (Division, usize) {
         return (Division::undivided(), 1);
     }
     let marks = cx.baseline.as_ref().map(|baseline| baseline.marks()).unwrap_or_default();
-    let fit = usize::try_from(cx.job.memory_bytes / RUNNER_BYTES).unwrap_or(usize::MAX).max(RUNNERS_MIN);
+    let fit = usize::try_from(cx.budget.floor_bytes() / RUNNER_BYTES).unwrap_or(usize::MAX).max(RUNNERS_MIN);
     (Division::new(limits, marks), RUNNERS_MAX.min(cx.job.concurrency).min(fit))
 }
 

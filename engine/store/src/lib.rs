@@ -12,6 +12,7 @@ pub mod error;
 pub mod facts;
 pub mod layers;
 mod patience;
+pub mod shares;
 pub mod single;
 pub mod traits;
 
