@@ -24,6 +24,7 @@ use brigade_store::{Delete, ServerCopy, Source, StoreError, Target};
 use crate::args::{OneSideArgs, PayloadSigningArg, RequestArgs, S3Engine, SideArgs};
 use crate::config::{Config, StoreConfig, StoreKind};
 use crate::error::CliError;
+use crate::setting::Together;
 
 /// How one side is reached, as options say it.
 #[derive(Clone, Debug, Default)]
@@ -145,6 +146,7 @@ pub struct Opener {
     transport: Transport,
     limiters: HashMap<String, Arc<Limiter>>,
     observer: Arc<dyn Observer>,
+    together: Option<Together>,
 }
 
 impl Opener {
@@ -152,7 +154,12 @@ impl Opener {
     pub fn new(config: Config, requests: RequestArgs, observer: Arc<dyn Observer>) -> Result<Self, CliError> {
         let options = TransportOptions { stall_timeout: requests.stall_timeout, ..TransportOptions::from_env() };
         let transport = Transport::new(&options).map_err(|error| CliError::new("cannot set up connections", error))?;
-        Ok(Self { config, requests, transport, limiters: HashMap::new(), observer })
+        Ok(Self { config, requests, transport, limiters: HashMap::new(), observer, together: None })
+    }
+
+    /// For a run that has requests at once together with others.
+    pub fn among(self, together: Option<&Together>) -> Self {
+        Self { together: together.cloned(), ..self }
     }
 
     /// Opens a location.
@@ -290,7 +297,11 @@ impl Opener {
             let bandwidth = requests.bandwidth.clone().unwrap_or(Timetable::constant(None));
             let limits =
                 Limits { requests_per_second: requests.requests_per_second, bandwidth, ramp, ..Limits::at_once(requests.concurrency) };
-            Arc::new(Limiter::new(limits))
+            let limiter = Limiter::new(limits);
+            Arc::new(match self.together.as_ref().and_then(|together| together.places(&place.endpoint)) {
+                Some(places) => limiter.among(places),
+                None => limiter,
+            })
         };
         let limiter = self.limiters.entry(place.endpoint.clone()).or_insert_with(begin).clone();
         let layers = Layers {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use brigade_core::event::Observer;
 use brigade_pipeline::memory::Budget;
-use brigade_store::shares::Pool;
+use brigade_store::shares::{Pool, Pools, Share};
 use tokio_util::sync::CancellationToken;
 
 use crate::args::Global;
@@ -42,8 +42,29 @@ pub struct Ordered {
 pub struct Together {
     /// Object bytes in memory.
     pub memory: Pool,
+    /// Requests at once, where somebody limited those of all runs.
+    pub requests: Option<Requests>,
     /// How much of what is lent the run gets, beside the weights of others.
     pub weight: u64,
+}
+
+/// Requests at once at each endpoint.
+#[derive(Clone)]
+pub struct Requests {
+    /// By endpoint.
+    pub pools: Pools,
+    /// At each.
+    pub at_once: u64,
+    /// Runs that there may be.
+    pub runs: u64,
+}
+
+impl Together {
+    /// What the run gets of the requests at once at an endpoint; none where only its own limits hold.
+    pub fn places(&self, endpoint: &str) -> Option<Share> {
+        let Requests { pools, at_once, runs } = self.requests.as_ref()?;
+        Some(pools.get(endpoint, *at_once, *runs).share(u64::MAX, self.weight))
+    }
 }
 
 impl<'a> Setting<'a> {
@@ -72,10 +93,15 @@ impl<'a> Setting<'a> {
 
     /// What the run may hold in memory, at most so many bytes.
     pub fn budget(&self, memory_bytes: u64) -> Budget {
-        match &self.ordered {
-            Some(Ordered { together, .. }) => Budget::of(together.memory.share(memory_bytes, together.weight)),
+        match self.together() {
+            Some(together) => Budget::of(together.memory.share(memory_bytes, together.weight)),
             None => Budget::new(memory_bytes),
         }
+    }
+
+    /// What it has together with other runs, where there may be any.
+    pub fn together(&self) -> Option<&Together> {
+        self.ordered.as_ref().map(|ordered| &ordered.together)
     }
 
     /// Who else wants to know what happens.

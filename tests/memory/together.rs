@@ -4,7 +4,9 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
+use brigade_lab::fault::{Action, Op, Rule};
 use brigade_lab::world::{Content, NewObject};
 
 use serde_json::Value;
@@ -18,6 +20,9 @@ const JOBS: usize = 50;
 
 /// `[serve] memory`.
 const MEMORY_MIB: u64 = 64;
+
+/// `[serve] concurrency`: with fifty jobs, far less than a request for each.
+const REQUESTS: u64 = 16;
 
 /// What OPERATIONS.md says that the process needs beside it: by itself, and for each run that is under way.
 const PROCESS_MIB: u64 = 50;
@@ -49,7 +54,9 @@ fn serve(lab: &Lab, jobs_at_once: usize) -> Served {
         let (name, priority) = (name(number), priority(number));
         format!("[jobs.{name}]\nsource = \"one:data/{name}/\"\ntarget = \"two:data/{name}/\"\npriority = \"{priority}\"\n")
     };
-    let head = format!("[serve]\ntoken = \"${{BRIGADE_TOKEN}}\"\nmemory = \"{MEMORY_MIB}M\"\njobs_at_once = {jobs_at_once}\n");
+    let head = format!(
+        "[serve]\ntoken = \"${{BRIGADE_TOKEN}}\"\nmemory = \"{MEMORY_MIB}M\"\nconcurrency = {REQUESTS}\njobs_at_once = {jobs_at_once}\n"
+    );
     let jobs: String = (0..JOBS).map(job).collect();
     let text = [head, store("one", &lab.s3.url()), store("two", &lab.s3_other.url()), jobs].concat();
     std::fs::write(lab.path("serve.toml"), text).unwrap();
@@ -107,6 +114,8 @@ async fn p08_fifty_jobs_share_one_budget_and_all_of_them_end() {
     for jobs_at_once in [4, JOBS] {
         let lab = discarding_lab().await;
         (0..JOBS).for_each(|number| seed(&lab, number));
+        // Long enough that all requests that may be under way are seen to be.
+        lab.s3.world().faults().add(Rule::new(&[Op::Get], Action::Delay(Duration::from_millis(20))));
         let mut served = serve(&lab, jobs_at_once);
         let most = run_all(&served).await;
         let peak = peak_bytes(&served);
@@ -116,6 +125,9 @@ async fn p08_fifty_jobs_share_one_budget_and_all_of_them_end() {
         let at_once = u64::try_from(jobs_at_once).unwrap();
         assert!(peak <= (MEMORY_MIB + PROCESS_MIB + RUN_MIB * at_once) * MIB, "{} MiB", peak / MIB);
         judge(&lab);
+        let at_once_max = [lab.s3.requests().at_once_max(), lab.s3_other.requests().at_once_max()];
+        println!("requests at once, at most: {at_once_max:?}");
+        assert!(at_once_max.iter().all(|most| *most <= REQUESTS) && at_once_max[0] > REQUESTS / 2, "{at_once_max:?} of {REQUESTS}");
         if jobs_at_once == 4 {
             important_ones_began_first(&served);
         }

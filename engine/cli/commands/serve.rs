@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use brigade_core::report::RunOutcome;
 use brigade_core::schedule::Priority;
 use brigade_service::{Ended, HttpOptions, Notifier, Order, Runner, ServeError, Service, Setup, Signal, SystemClock, Token, WebhookError};
-use brigade_store::shares::Pool;
+use brigade_store::shares::{Pool, Pools};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
@@ -21,7 +21,7 @@ use crate::config::Config;
 use crate::error::CliError;
 use crate::job::{MEMORY_BYTES_MIN, default_memory};
 use crate::say;
-use crate::setting::{Ordered, Setting, Together};
+use crate::setting::{Ordered, Requests, Setting, Together};
 
 /// Signals that wait for the service: whoever sends more of them is no more in a hurry.
 const SIGNALS_PENDING_MAX: usize = 4;
@@ -40,7 +40,13 @@ pub async fn run(args: &ServeArgs, global: &Global) -> Result<ExitCode, CliError
         variable: Box::new(|name| std::env::var(name).ok()),
         state_dir: state_dir.clone(),
         clock: Arc::new(SystemClock),
-        runner: Arc::new(Commands { path, state_dir: state_dir.clone(), global: quiet(global), memory: Pool::new(bytes, runs) }),
+        runner: Arc::new(Commands {
+            path,
+            state_dir: state_dir.clone(),
+            global: quiet(global),
+            memory: Pool::new(bytes, runs),
+            requests: Pools::default(),
+        }),
         notifier: notifier(),
         http: http_options(args, &config)?,
     };
@@ -137,6 +143,8 @@ struct Commands {
     global: Global,
     /// Object bytes that all runs together hold.
     memory: Pool,
+    /// Requests at once, by endpoint.
+    requests: Pools,
 }
 
 #[async_trait]
@@ -157,7 +165,8 @@ impl Commands {
         let cap = cap(&order.config, &order.job, &self.memory);
         let config = Config::of((*order.config).clone(), self.path.clone());
         let job = config.job(&order.job)?;
-        let together = Together { memory: self.memory.clone(), weight: weight(order.config.priority(job)) };
+        let requests = order.config.serve.concurrency.map(|at_once| Requests { pools: self.requests.clone(), at_once, runs });
+        let together = Together { memory: self.memory.clone(), requests, weight: weight(order.config.priority(job)) };
         let state = order.config.state_dir(job, &self.state_dir);
         let asked = Asked { name: &order.job, state: &state, words: Vec::new(), cap };
         let ordered = Ordered { config: config.clone(), run: order.run, stop: order.stop, observer: order.observer, together };
@@ -180,11 +189,10 @@ fn weight(priority: Priority) -> u64 {
     }
 }
 
-/// What a run may use at most. Memory is lent as long as others leave it; of requests it has an equal share, which is its own however
-/// many of the others run.
+/// What a run may use at most: what it has when the others have no more than their floors.
 fn cap(config: &brigade_config::Config, job: &str, memory: &Pool) -> Cap {
     let serve = &config.serve;
-    let concurrency = serve.concurrency.map(|all| usize::try_from((all / serve.jobs_at_once.max(1)).max(1)).unwrap_or(usize::MAX));
+    let concurrency = serve.concurrency.map(|all| usize::try_from(all).unwrap_or(usize::MAX));
     let tenant = config.jobs.get(job).and_then(|job| config.tenants.get(job.tenant.as_ref()?));
     let of_tenant = tenant.and_then(|tenant| Some((tenant.limits.clone(), tenant.limits.at_once()?.min(serve.jobs_at_once))));
     Cap { memory_bytes: Some(memory.claim_most().max(MEMORY_BYTES_MIN)), concurrency, of_tenant }

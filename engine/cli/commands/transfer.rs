@@ -171,7 +171,7 @@ async fn execute(order: Order<'_>, setting: &Setting<'_>) -> Result<Ran, CliErro
     let config = setting.config()?;
     let report_file = args.output.report.as_deref().map(ReportFile::create).transpose()?;
     let telling = Telling::new(args, job, setting)?;
-    let mut opener = Opener::new(config, args.sides.requests.clone(), telling.observer.clone())?;
+    let mut opener = Opener::new(config, args.sides.requests.clone(), telling.observer.clone())?.among(setting.together());
     let (source, target) = places::open_both(args, &mut opener).await?;
     refuse_two_providers(job, &source, &target)?;
     refuse_foreign_etags(job, &source, &target)?;

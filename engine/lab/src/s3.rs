@@ -147,6 +147,7 @@ struct Front {
 
 impl Front {
     async fn serve(&self, mut request: http::Request<Incoming>) -> Result<Response<DoorBody<Body>>, ConnectionCut> {
+        let _under_way = self.door.requests().begin();
         let target = Target::of(request.method(), request.uri(), request.headers());
         let door = self.door.opened_by(caller(request.headers()));
         let entered = door.enter(target.verb.op(), &target.bucket, target.door_key()).await;

@@ -21,6 +21,7 @@
 
 mod line;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -33,6 +34,10 @@ use line::Line;
 pub struct Pool {
     line: Arc<Mutex<Line>>,
 }
+
+/// Pools by name, such as one for each endpoint; each is made when it is first asked for. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Pools(Arc<Mutex<BTreeMap<String, Pool>>>);
 
 /// One run's part in it. Cheap to clone; the last clone gives up the floor.
 #[derive(Clone, Debug)]
@@ -79,6 +84,15 @@ impl Pool {
     /// Units that are held.
     pub fn held(&self) -> u64 {
         self.line.lock().held()
+    }
+}
+
+impl Pools {
+    /// The pool of a name, of this size from now on.
+    pub fn get(&self, name: &str, units: u64, shares: u64) -> Pool {
+        let pool = self.0.lock().entry(name.to_owned()).or_insert_with(|| Pool::new(units, shares)).clone();
+        pool.resize(units, shares);
+        pool
     }
 }
 

@@ -223,7 +223,11 @@ pub const SERVE: Table = Table {
         ),
         key("jobs_at_once", Form::Number(1, crate::limits::JOBS_AT_ONCE_MAX), "Jobs that run at once; by default 4"),
         key("memory", Form::Size, "Object bytes that all jobs together hold in memory; lent to those that run, by priority"),
-        key("concurrency", Form::Number(1, 10_000), "Requests at once at each endpoint, of all jobs together; each has an equal share"),
+        key(
+            "concurrency",
+            Form::Number(1, 10_000),
+            "Requests at once at each endpoint, of all jobs together; lent to those that run, by priority",
+        ),
     ],
 };
 

@@ -13,6 +13,8 @@ pub struct Counters {
     by_op: [AtomicU64; Op::ALL.len()],
     received_bytes: AtomicU64,
     sent_bytes: AtomicU64,
+    under_way: AtomicU64,
+    at_once_max: AtomicU64,
     log: Mutex<Option<Log>>,
 }
 
@@ -42,6 +44,16 @@ pub struct Logged {
     pub key: Vec<u8>,
     /// Who made it.
     pub caller: Arc<Caller>,
+}
+
+/// A request that has arrived and is not answered yet.
+#[derive(Debug)]
+pub(crate) struct UnderWay<'a>(&'a Counters);
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.under_way.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// Counts at one moment.
@@ -136,6 +148,19 @@ impl Counters {
             received_bytes: self.received_bytes.load(Ordering::Relaxed),
             sent_bytes: self.sent_bytes.load(Ordering::Relaxed),
         }
+    }
+
+    /// The most requests that had arrived and were not answered yet at any one moment since the beginning; bodies of answers may still
+    /// be on their way. Counted by the S3 server.
+    pub fn at_once_max(&self) -> u64 {
+        self.at_once_max.load(Ordering::Relaxed)
+    }
+
+    /// A request arrives.
+    pub(crate) fn begin(&self) -> UnderWay<'_> {
+        let now = self.under_way.fetch_add(1, Ordering::Relaxed) + 1;
+        self.at_once_max.fetch_max(now, Ordering::Relaxed);
+        UnderWay(self)
     }
 
     /// Starts again from zero; a log that was on starts again empty.

@@ -4,6 +4,9 @@
 //! once, unless others of its class wait already. Whoever starts or ends looks whether the next one may start, and wakes it, so one
 //! wake-up follows from another and none is lost. Of those whom only a rate holds back, one of each class watches the clock; when it
 //! starts, it wakes the next, so a tick of the clock lets a small batch go. Where nobody waits there is no timer.
+//!
+//! Where several runs have their requests at once together, a permit takes a place among them last, when nothing else holds it back:
+//! whoever has a place waits for nobody.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -17,6 +20,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::layers::pacing::Pacer;
+use crate::shares::{Claim, Share};
 
 /// Longest wait for a rate before it is looked at again: it may have changed meanwhile.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -54,6 +58,8 @@ pub struct Limiter {
     timetable: Option<Timetable>,
     /// `None` where no rate ever holds.
     pacer: Option<Arc<Pacer>>,
+    /// What several runs have together of requests at once.
+    places: Option<Share>,
 }
 
 const CLASSES: usize = Class::ALL.len();
@@ -74,6 +80,8 @@ pub struct Permit<L: Deref<Target = Limiter>> {
     class: Class,
     started: Duration,
     armed: bool,
+    /// Held as long as the permit.
+    place: Option<Claim>,
 }
 
 impl Limiter {
@@ -89,26 +97,49 @@ impl Limiter {
             None => (Some(bandwidth), Some(Arc::new(Pacer::new(None)))),
         };
         let gate = Gate { controller, waiting: [0; CLASSES], waiting_in_all: 0, watched: [false; CLASSES], timetable_read: None };
-        Self { began: Instant::now(), gate: Mutex::new(gate), freed: Default::default(), timetable, pacer }
+        Self { began: Instant::now(), gate: Mutex::new(gate), freed: Default::default(), timetable, pacer, places: None }
+    }
+
+    /// The same limits, and of what several runs have together no more than this share gets: one unit for each request.
+    pub fn among(self, places: Share) -> Self {
+        Self { places: Some(places), ..self }
     }
 
     /// Waits until an attempt that moves `bytes` may start.
     pub async fn acquire(&self, class: Class, bytes: u64) -> Permit<&Self> {
-        match self.try_acquire(class, bytes) {
+        let mut permit = match self.try_own(class, bytes) {
             Some(permit) => permit,
             None => self.wait(class, bytes).await,
+        };
+        if let Some(places) = &self.places {
+            permit.place = Some(places.claim(1).await);
+            // How long other runs kept it waiting says nothing of the endpoint.
+            permit.started = self.now();
         }
+        permit
     }
 
     /// The same for a permit that another task may take along.
     pub async fn acquire_owned(self: &Arc<Self>, class: Class, bytes: u64) -> Permit<Arc<Self>> {
         let mut permit = self.acquire(class, bytes).await;
         permit.armed = false;
-        Permit { limiter: self.clone(), class, started: permit.started, armed: true }
+        Permit { limiter: self.clone(), class, started: permit.started, armed: true, place: permit.place.take() }
     }
 
     /// A permit, if one is free and nobody waits for it.
     pub fn try_acquire(&self, class: Class, bytes: u64) -> Option<Permit<&Self>> {
+        self.try_own(class, bytes).and_then(|permit| self.try_place(permit))
+    }
+
+    fn try_place<'a>(&self, mut permit: Permit<&'a Self>) -> Option<Permit<&'a Self>> {
+        if let Some(places) = &self.places {
+            permit.place = Some(places.try_claim(1)?);
+        }
+        Some(permit)
+    }
+
+    /// The same by the limits of this run alone.
+    fn try_own(&self, class: Class, bytes: u64) -> Option<Permit<&Self>> {
         let now = self.now();
         let mut gate = self.gate.lock();
         if gate.waiting[class.index()] > 0 {
@@ -132,7 +163,8 @@ impl Limiter {
             return None;
         }
         let admission = gate.controller.admit_hedge(bytes, now);
-        (admission == Admission::Started).then(|| self.permit(Class::Read, now))
+        drop(gate);
+        (admission == Admission::Started).then(|| self.permit(Class::Read, now)).and_then(|permit| self.try_place(permit))
     }
 
     /// What paces bodies while they move, where a rate is kept.
@@ -156,7 +188,7 @@ impl Limiter {
     }
 
     fn permit(&self, class: Class, started: Duration) -> Permit<&Self> {
-        Permit { limiter: self, class, started, armed: true }
+        Permit { limiter: self, class, started, armed: true, place: None }
     }
 
     async fn wait(&self, class: Class, bytes: u64) -> Permit<&Self> {

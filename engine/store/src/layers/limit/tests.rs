@@ -6,6 +6,7 @@ use tokio::task::JoinSet;
 use tokio::time::{advance, timeout};
 
 use super::*;
+use crate::shares::Pool;
 
 const LONG: Duration = Duration::from_secs(60);
 
@@ -152,4 +153,42 @@ async fn a_class_without_room_does_not_hold_up_another() {
     assert_eq!(reads.len(), limiter.state()[Class::Read.index()].at_once);
     assert!(timeout(LONG, limiter.acquire(Class::Read, 0)).await.is_err());
     assert!(timeout(LONG, limiter.acquire(Class::Write, 0)).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn several_runs_have_no_more_requests_at_once_than_are_theirs_together() {
+    let pool = Pool::new(8, 3);
+    let limiters = [4, 2, 1].map(|weight| Arc::new(fixed(64).among(pool.share(u64::MAX, weight))));
+    let mut tasks = JoinSet::new();
+    for limiter in limiters.iter().flat_map(|limiter| vec![limiter.clone(); 100]) {
+        let pool = pool.clone();
+        tasks.spawn(async move {
+            let permit = limiter.acquire(Class::Read, 0).await;
+            assert!(pool.held() <= 8, "{}", pool.held());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            permit.end(End::Good(0));
+        });
+    }
+    let begun = Instant::now();
+    while let Some(ended) = tasks.join_next().await {
+        ended.expect("no task panics");
+    }
+    // At the end one run is left, and the floors of the other two, a place each, are kept for them.
+    let took = begun.elapsed().as_millis();
+    assert!((300_u128.div_ceil(8) * 50..=300_u128.div_ceil(6) * 50).contains(&took), "{took} ms");
+    assert_eq!(pool.held(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_a_place_keeps_none_from_others() {
+    let pool = Pool::new(2, 2);
+    let (one, other) = (fixed(8).among(pool.share(u64::MAX, 1)), fixed(8).among(pool.share(u64::MAX, 1)));
+    let held = [one.acquire(Class::Read, 0).await, one.acquire(Class::Write, 0).await];
+    assert!(timeout(LONG, other.acquire(Class::Read, 0)).await.is_err(), "given up while it waits");
+    assert!(other.try_acquire(Class::Read, 0).is_none());
+    drop(held);
+    let all = [other.acquire(Class::Read, 0).await, one.acquire(Class::Read, 0).await];
+    assert_eq!((pool.held(), all.len()), (2, 2));
+    drop(all);
+    assert_eq!(pool.held(), 0);
 }
