@@ -73,7 +73,7 @@ fn serve(lab: &Lab, jobs_at_once: usize) -> Served {
         .env("LAB_AWS_SECRET_ACCESS_KEY", &options.secret_key)
         .env("AWS_EC2_METADATA_DISABLED", "true")
         .stderr(Stdio::null());
-    Served::begin(command)
+    Served::begin(&mut command)
 }
 
 /// The most that the process ever had in memory.

@@ -112,7 +112,8 @@ impl Limiter {
             None => self.wait(class, bytes).await,
         };
         if let Some(places) = &self.places {
-            permit.place = Some(places.claim(1).await);
+            // In a box: a run that shares with none would carry the wait along.
+            permit.place = Some(Box::pin(places.claim(1)).await);
             // How long other runs kept it waiting says nothing of the endpoint.
             permit.started = self.now();
         }
