@@ -107,8 +107,11 @@ async fn events_are_lines_of_json() {
                 assert!(generation.is_u64(), "{line}");
                 *generation = json!("...");
             }
-            event.to_string()
+            event
         })
+        // How many are told of depends on how long the run takes.
+        .filter(|event| event["event"] != "limited")
+        .map(|event| event.to_string())
         .collect();
     // Objects end in any order.
     lines.sort();
