@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Mutex;
 
 use brigade_core::event::{Event, Observer};
+use brigade_core::limiter::Reason;
 use brigade_core::outcome::Done;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -43,6 +44,8 @@ fn describe(event: &Event<'_>) -> Option<Value> {
         Event::Listed(side, keys) => json!({"event": "listed", "side": side, "keys": keys}),
         Event::ListingEnded(side) => json!({"event": "listing_ended", "side": side}),
         Event::Deleted(side, objects) => json!({"event": "deleted", "side": side, "objects": objects}),
+        // Where a limit begins when nobody gave it says nothing yet.
+        Event::Limited(_, limit) if limit.reason == Reason::Start => return None,
         Event::Limited(side, limit) => json!({"event": "limited", "side": side, "limit": limit}),
         Event::Phase(phase) => json!({"event": "phase", "phase": phase}),
         Event::Decided(outcome) => {
