@@ -58,6 +58,12 @@ source = "{place}/many"
 target = "offsite:offsite/many"
 immutable = true
 
+[jobs.guarded]
+source = "{place}/guarded"
+target = "offsite:offsite/guarded"
+mode = "sync"
+delete = true
+
 [jobs.nightly]
 source = "{place}/brief"
 target = "offsite:offsite/nightly"
@@ -72,6 +78,7 @@ def fill(place):
     files = {f"slow/{number:03}.bin": bytes(512 * 1024) for number in range(24)}
     files |= {f"brief/{number}": b"brief" for number in range(3)}
     files |= {f"hostile/{name}": b"x" for name in (IMAGE, f"{SCRIPT}/script>\n", REVERSED, ARABIC, LONG, "fine")}
+    files |= {f"guarded/{number}": b"guarded" for number in range(20)}
     files |= {f"many/{number:05}\n": b"" for number in range(FAILURES)}
     for name, content in files.items():
         path = place / name
@@ -303,6 +310,22 @@ def run_page_has_proofs(world):
         seen.page.wait_for_selector(".facts")
 
 
+@suite.check("a run that a guard refused says why, on the page of its job and on its own")
+def refusals_say_why(world):
+    world.service.run("guarded")
+    for path in (world.service.directory / "guarded").iterdir():
+        path.unlink()
+    last = world.service.run("guarded")
+    assert last["outcome"] == "refused", last
+    with world.watch("job/guarded") as seen:
+        seen.page.wait_for_selector(".notice.bad")
+        assert "refused" in seen.text(".notice.bad"), seen.text(".notice.bad")
+        why = world.service.get(f"api/runs/{last['run']}")["reason"]
+        assert why in seen.text(".notice.bad")
+        seen.page.click(".last a, .facts a")
+        seen.wait("why => document.querySelector('.notice.bad')?.innerText === why", why)
+
+
 @suite.check("with the token a job is paused, resumed and started from the page, and with a wrong one it is not")
 def token_changes(world):
     with world.watch("job/slow") as seen:
@@ -383,7 +406,7 @@ def names_and_keyboard(world):
                 break
             reached.append(at)
             assert seen.page.evaluate("() => getComputedStyle(document.activeElement).outlineStyle") != "none", f"one sees where one is: {at}"
-        wanted = {f"#job/{name}" for name in ("slow", "brief", "hostile", "many", "nightly")}
+        wanted = {f"#job/{name}" for name in ("slow", "brief", "hostile", "many", "guarded", "nightly")}
         assert wanted <= set(reached), reached
         seen.page.focus("a[href='#job/hostile']")
         seen.page.keyboard.press("Enter")

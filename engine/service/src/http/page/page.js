@@ -14,6 +14,10 @@ const FRAME_MS = 250; // Progress of several runs is shown together.
 const AGAIN_MS = 10000; // Before a refused stream of events is asked for once more.
 const QUIET_MS = 5000; // A stream that ends is taken up again by the browser; only after this is it worth a word.
 
+// Whatever may change what is shown.
+const EVENTS = ["started", "ended", "paused", "resumed", "asked", "reloaded", "not_reloaded", "breach", "recovered", "failed", "refused",
+  "first_success", "not_delivered"];
+
 const main = document.getElementById("main");
 const known = { route: "", data: null, failed: 0 };
 let turn = 0; // An answer that comes after the reader has gone elsewhere is not shown.
@@ -125,9 +129,7 @@ function follow() {
     if (events.readyState === EventSource.CLOSED) setTimeout(follow, AGAIN_MS);
   };
   events.addEventListener("progress", (event) => hear(JSON.parse(event.data)));
-  for (const name of ["started", "ended", "paused", "resumed", "asked", "reloaded", "not_reloaded", "breach", "recovered", "failed", "refused", "first_success"]) {
-    events.addEventListener(name, soon);
-  }
+  for (const name of EVENTS) events.addEventListener(name, soon);
 }
 
 async function wish(button) {

@@ -78,10 +78,12 @@ export function overview(all) {
   const order = (job) => ORDER[job.level] ?? (job.running ? 2 : 3);
   const jobs = [...all.jobs].sort((one, other) => order(one) - order(other) || one.job.localeCompare(other.job));
   const { refused } = all.configuration;
+  const { trouble, pending } = all.notifications ?? {};
   return [
     headline(jobs),
     all.stopping ? make("p", { class: "notice" }, "The service is stopping; runs under way finish what is in flight.") : null,
     refused ? make("p", { class: "notice bad" }, "The configuration is not understood, and the one before counts: ", foreign(refused)) : null,
+    trouble ? make("p", { class: "notice bad" }, `${count(pending, "notification")} could not be delivered yet: `, foreign(trouble)) : null,
     jobs.length ? make("div", { class: "jobs" }, jobs.map(row)) : make("p", {}, "The configuration has no jobs yet."),
   ];
 }
@@ -145,6 +147,7 @@ export function job(job) {
     trail(job.job),
     make("div", { class: "title" }, make("h1", {}, job.job), level(job.level), job.running ? pill("busy", "running") : null, job.paused ? pill("rest", "paused") : null),
     route(job), standing(job), wishes(job),
+    found?.report?.reason ? make("p", { class: "notice bad" }, `The last run was ${found.report.outcome}: `, foreign(found.report.reason)) : null,
     job.running ? progress(job.running) : null,
     found ? failures(found.run, found.failures, !found.progress, found.is_cut) : null,
     outstanding(job),
