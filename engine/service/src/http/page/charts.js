@@ -19,7 +19,8 @@ export function runs(list) {
   const longest = Math.max(1, ...lengths);
   const ended = new Map();
   for (const run of list) ended.set(run.outcome, (ended.get(run.outcome) ?? 0) + 1);
-  const words = `${count(list.length, "run")}: ${[...ended].map(([name, times]) => `${times} ${name}`).join(", ")}; the longest took ${span(Math.max(...lengths))}`;
+  const sums = [...ended].map(([name, times]) => `${times} ${name}`).join(", ");
+  const words = `${count(list.length, "run")}: ${sums}; the longest took ${span(Math.max(...lengths))}`;
   const slots = Math.max(RUNS_MIN, list.length);
   const bars = list.map((run, at) => {
     const x = at * BAR;

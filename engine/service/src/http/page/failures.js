@@ -18,7 +18,8 @@ function kind(run, group, hasMore, isFirst) {
   const rows = shown.map((failure) => [foreign(failure.key, "key"), foreign(failure.message)]);
   const rest = group.objects - shown.length;
   const canAsk = hasMore && rest > 0 && shown.length < MORE_MAX;
-  const attributes = { type: "button", "data-more": keyOf(run, group), "data-run": run, "data-status": group.status, "data-kind": group.kind, "data-from": shown.length };
+  const what = { "data-run": run, "data-status": group.status, "data-kind": group.kind, "data-from": shown.length };
+  const attributes = { type: "button", "data-more": keyOf(run, group), ...what };
   return make("details", { class: "kind", "data-key": `${group.status}/${group.kind}`, open: isFirst },
     make("summary", {}, make("strong", {}, group.kind.replaceAll("_", " ")), ` ${count(group.objects, "key")} ${group.status}`),
     group.hint ? make("p", { class: "hint" }, foreign(group.hint)) : null,

@@ -32,7 +32,8 @@ function concurrency(run) {
   const rows = run.limits.map((limit) => {
     const pace = limit.per_second ? `, ${number(Math.round(limit.per_second))} a second` : "";
     const numbers = figures(limit.words);
-    return [`${kind(limit)} at the ${limit.side}`, `${number(limit.at_once)} at once${pace}`, (REASONS[limit.reason] ?? limit.words) + (numbers ? ` (${numbers})` : "")];
+    const why = (REASONS[limit.reason] ?? limit.words) + (numbers ? ` (${numbers})` : "");
+    return [`${kind(limit)} at the ${limit.side}`, `${number(limit.at_once)} at once${pace}`, why];
   });
   return table("concurrency and its reasons", ["requests", "concurrency", "why"], rows);
 }
@@ -61,10 +62,11 @@ export function progress(run) {
 export function brief(run) {
   // Of all classes, writes tell most: they are what a copy waits for.
   const most = run.limits.find((limit) => limit.class === "write") ?? run.limits.find((limit) => limit.class === "read") ?? run.limits[0];
+  const limit = most ? `, ${number(most.at_once)} ${kind(most)} at once: ${REASONS[most.reason] ?? most.reason}` : "";
   const failed = run.objects.failed + run.objects.skipped;
   return make("div", { class: "brief", "data-live": run.run },
     make("p", {}, make("strong", {}, phase(run.phase)), ` ${number(decided(run.objects))} of ${number(run.objects.listed)}, ${bytes(rateNow(run.moved))}/s`),
     spark(run.moved),
-    make("p", { class: "faint" }, "for ", since("for", run.since), most ? `, ${number(most.at_once)} ${kind(most)} at once: ${REASONS[most.reason] ?? most.reason}` : ""),
+    make("p", { class: "faint" }, "for ", since("for", run.since), limit),
     failed ? make("p", { class: "bad-words" }, `${count(failed, "key")} failed or skipped`) : null);
 }

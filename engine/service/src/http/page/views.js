@@ -136,8 +136,9 @@ function history(job) {
   if (!job.runs.length) return part("Runs", faint("no runs yet"));
   const rows = runRows(job);
   const earlier = rows.slice(RECENT);
-  return part("Runs", runs(job.runs), table("the last runs", RUN_HEADS, rows.slice(0, RECENT)),
-    earlier.length ? make("details", { class: "earlier" }, make("summary", {}, count(earlier.length, "earlier run")), table("earlier runs", RUN_HEADS, earlier)) : null);
+  const folded = () => make("details", { class: "earlier" },
+    make("summary", {}, count(earlier.length, "earlier run")), table("earlier runs", RUN_HEADS, earlier));
+  return part("Runs", runs(job.runs), table("the last runs", RUN_HEADS, rows.slice(0, RECENT)), earlier.length ? folded() : null);
 }
 
 export function job(job) {
@@ -145,7 +146,8 @@ export function job(job) {
   const found = job.found;
   return [
     trail(job.job),
-    make("div", { class: "title" }, make("h1", {}, job.job), level(job.level), job.running ? pill("busy", "running") : null, job.paused ? pill("rest", "paused") : null),
+    make("div", { class: "title" }, make("h1", {}, job.job), level(job.level),
+      job.running ? pill("busy", "running") : null, job.paused ? pill("rest", "paused") : null),
     route(job), standing(job), wishes(job),
     found?.report?.reason ? make("p", { class: "notice bad" }, `The last run was ${found.report.outcome}: `, foreign(found.report.reason)) : null,
     job.running ? progress(job.running) : null,
@@ -160,10 +162,12 @@ const PROOF_KINDS = { content: "good", stored: "accent", transport: "risk" };
 
 function proof(report) {
   const list = Object.keys(PROOFS).map((name) => ({ name, kind: PROOF_KINDS[name], value: report.proof[name] ?? 0 }));
-  const rows = list.map(({ name, kind, value }) => [make("span", { class: "whole" }, make("span", { class: `swatch ${kind}`, "aria-hidden": "true" }), name), number(value), PROOFS[name]]);
+  const swatch = (kind) => make("span", { class: `swatch ${kind}`, "aria-hidden": "true" });
+  const rows = list.map(({ name, kind, value }) => [make("span", { class: "whole" }, swatch(kind), name), number(value), PROOFS[name]]);
   return part("How the copies are proven",
     shares("proofs", list), table("proof levels", ["level", "#objects", "what it means"], rows),
-    make("p", { class: "faint" }, `${number(report.source_proven)} of ${number(report.objects.copied)} were also compared with a digest that the source stores.`));
+    make("p", { class: "faint" }, `${number(report.source_proven)} of ${number(report.objects.copied)} `
+      + "were also compared with a digest that the source stores."));
 }
 
 const NAMES = { deleted_source: "originals deleted", deleted_target: "deleted at the target", server_side: "copied by the provider" };
@@ -171,7 +175,8 @@ const NAMES = { deleted_source: "originals deleted", deleted_target: "deleted at
 const named = (name) => NAMES[name] ?? name.replaceAll("_", " ");
 
 function sums(title, values, shown) {
-  return part(title, table(title.toLowerCase(), ["what", "#how much"], Object.entries(values).map(([name, value]) => [named(name), value ? shown(value) : faint("0")])));
+  const rows = Object.entries(values).map(([name, value]) => [named(name), value ? shown(value) : faint("0")]);
+  return part(title, table(title.toLowerCase(), ["what", "#how much"], rows));
 }
 
 function sentence(report) {
@@ -190,19 +195,21 @@ export function run(found, name) {
       progress(found.progress), failures(found.progress.run, found.failures, false, false)];
   }
   const { report } = found;
-  const dropped = Object.entries(report.dropped ?? {});
+  const dropped = Object.entries(report.dropped ?? {}).map(([what, objects]) => [what, number(objects)]);
   return [
     trail(name ? link(jobLink(name), name) : null, `run of ${moment(report.started)}`),
     make("div", { class: "title" }, make("h1", {}, `${report.command}: ${sentence(report)}`), outcome(report.outcome)),
     route(report),
     report.reason ? make("p", { class: "notice bad" }, foreign(report.reason)) : null,
-    make("p", { class: "faint" }, `${moment(report.started)} to ${moment(report.finished)}, ${span(secondsBetween(report.started, report.finished))}; run ${report.run}, Brigade ${report.version}`,
+    make("p", { class: "faint" },
+      `${moment(report.started)} to ${moment(report.finished)}, ${span(secondsBetween(report.started, report.finished))}; `,
+      `run ${report.run}, Brigade ${report.version}`,
       report.resumed_from ? `; it went on with what ${report.resumed_from} had left` : ""),
     proof(report),
     failures(report.run, found.failures, true, found.is_cut),
     make("div", { class: "columns" }, sums("Objects", report.objects, number), sums("Bytes", report.bytes, bytes), sums("Requests", report.requests, number),
       part("Peaks", table("high-water marks", ["what", "#how much"], [["memory of the process", bytes(report.peak.memory_bytes)],
         ["object bytes in flight", bytes(report.peak.in_flight_bytes)], ["requests in flight", number(report.peak.requests_in_flight)]]))),
-    dropped.length ? part("Left behind", table("what the target cannot hold", ["what", "#objects"], dropped.map(([what, objects]) => [what, number(objects)]))) : null,
+    dropped.length ? part("Left behind", table("what the target cannot hold", ["what", "#objects"], dropped)) : null,
   ];
 }

@@ -1,4 +1,5 @@
-// Numbers, sizes, spans and moments as people read them; a number and its unit stay on one line. Moments are told by the clock of the service, for only that one counts.
+// Numbers, sizes, spans and moments as people read them; a number and its unit stay on one line. Moments are told by the clock of the
+// service, for only that one counts.
 "use strict";
 
 import { make } from "./dom.js";
