@@ -6,9 +6,8 @@ use std::time::Duration;
 /// 1,000 entries takes about 300 KiB, and there are two sides to each of [`RUNNERS_MAX`] shards.
 pub const PAGES_WAITING_MAX: usize = 1;
 
-/// Shards that are listed at once, at most: with a latency of 25 ms their pages keep one core busy, and with 50 ms two sides of a
-/// million keys are listed in less than four seconds.
-pub const RUNNERS_MAX: usize = 24;
+/// Shards that are listed at once, at most: with a latency of 50 ms their pages keep one core busy.
+pub const RUNNERS_MAX: usize = 48;
 
 /// Memory that a shard holds while it is listed, in bytes: two pages and the body of one on each side, and the pages of its
 /// baseline come to about 3 MiB, and freed memory stays with the process for a while. Shards are as many as would fit into what
