@@ -54,3 +54,25 @@ async fn progress_off_a_terminal_is_lines() {
     let auto = story.tell(&["copy", "one:data", "two:data"]).await.expect(0);
     assert_eq!(auto.stderr, "", "a short run needs no line");
 }
+
+/// Copied onto itself and then deleted, everything would be lost.
+#[tokio::test(flavor = "multi_thread")]
+async fn p03_one_place_is_seen_however_its_address_is_written() {
+    let mut story = Story::begin().await;
+    seed(story.lab.s3.world());
+    let (url, options) = (story.lab.s3.url(), story.lab.s3.options().clone());
+    let before = story.lab.s3.world().snapshot("data");
+    for host in ["localhost", "LOCALHOST.", "127.0.0.1.", "127.1", "127.0.0.2", "0.0.0.0", "2130706433", "0x7f.0.0.1", "[::ffff:127.0.0.1]"]
+    {
+        let other = url.replace("127.0.0.1", host);
+        let arguments = ["migrate", "s3://data", "s3://data", "--source-endpoint-url", &url, "--target-endpoint-url", &other];
+        let asked = story
+            .tell_with(&arguments, |command| {
+                command.env("AWS_ACCESS_KEY_ID", &options.access_key).env("AWS_SECRET_ACCESS_KEY", &options.secret_key);
+            })
+            .await
+            .expect(2);
+        assert!(asked.stderr.contains("SOURCE and TARGET are the same place"), "{host}: {}", asked.stderr);
+        assert_eq!(story.lab.s3.world().snapshot("data"), before, "{host}");
+    }
+}

@@ -1,6 +1,10 @@
 //! Locations as people write them, and whether two of them overlap.
 
+mod host;
+
 use std::fmt;
+
+pub use host::one_host;
 
 /// Where objects are: what was typed, parsed and validated, not yet resolved.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,6 +6,7 @@
 use std::path::PathBuf;
 
 use brigade_core::ErrorKind;
+use brigade_core::location::one_host;
 use brigade_store::{Result, StoreError};
 use http::Uri;
 use http::uri::{Authority, Scheme};
@@ -103,8 +104,7 @@ impl Endpoint {
         if self.is_google() {
             return "gcs google".to_owned();
         }
-        let host = self.authority.host().to_ascii_lowercase();
-        let host = if host == "localhost" { "127.0.0.1" } else { host.as_str() };
+        let host = one_host(self.authority.host());
         let port = self.authority.port_u16().unwrap_or(if self.scheme == Scheme::HTTPS { 443 } else { 80 });
         format!("gcs {host}:{port}")
     }
@@ -128,7 +128,14 @@ mod tests {
 
     #[test]
     fn one_endpoint_has_one_id_however_it_is_written() {
-        for same in ["http://127.0.0.1:4443", "127.0.0.1:4443", "http://LOCALHOST:4443/", "http://127.0.0.1:4443/storage/v1/"] {
+        for same in [
+            "http://0.0.0.0:4443",
+            "http://127.0.0.1.:4443",
+            "http://127.0.0.1:4443",
+            "127.0.0.1:4443",
+            "http://LOCALHOST:4443/",
+            "http://127.0.0.1:4443/storage/v1/",
+        ] {
             assert_eq!(id(same), "gcs 127.0.0.1:4443", "{same}");
         }
         for google in [GOOGLE, "https://storage-psc.p.googleapis.com", "https://storage.googleapis.com:443/"] {

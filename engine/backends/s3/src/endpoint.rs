@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use aws_sdk_s3::config::endpoint::{DefaultResolver, Params, ResolveEndpoint};
 use aws_smithy_types::Document;
 use brigade_core::ErrorKind;
+use brigade_core::location::one_host;
 use brigade_store::{Result, StoreError};
 use http::Uri;
 use http::uri::{Authority, Scheme};
@@ -93,8 +94,7 @@ impl Address {
             return "s3 aws-cn".into();
         }
         let port = uri.port_u16().unwrap_or(if uri.scheme_str() == Some("http") { 80 } else { 443 });
-        let host = if matches!(host.as_str(), "localhost" | "[::1]") { "127.0.0.1".to_owned() } else { host };
-        format!("s3 {host}:{port}{}", uri.path().trim_end_matches('/'))
+        format!("s3 {}:{port}{}", one_host(&host), uri.path().trim_end_matches('/'))
     }
 }
 
@@ -192,6 +192,7 @@ mod tests {
         assert_eq!(id(None), "s3 aws");
         assert_eq!(id(Some("https://s3.eu-west-1.amazonaws.com")), "s3 aws");
         assert_eq!(id(Some("http://LocalHost:9000/")), id(Some("http://127.0.0.1:9000")));
+        assert_eq!(id(Some("http://0.0.0.0:9000")), id(Some("http://127.1:9000")));
         assert_eq!(id(Some("https://minio.example.org")), "s3 minio.example.org:443");
         assert_ne!(id(Some("http://127.0.0.1:9000")), id(Some("http://127.0.0.1:9001")));
     }

@@ -13,7 +13,7 @@ pub(super) struct Line {
     units: u64,
     slots: u64,
     held: u64,
-    /// The stamp of the last claim that was granted from the line: who comes anew begins there, and has saved nothing up.
+    /// The stamp of the last claim that was lent to one who waited: who comes anew begins there, and has saved nothing up.
     now: u128,
     /// Claims that ever waited: the number of each is its place.
     queued: u64,
@@ -167,8 +167,11 @@ impl Line {
             let member = self.member_mut(number);
             let place = member.waiting.pop_front().expect("the next has a place");
             self.waiting -= 1;
-            self.now = self.now.max(place.stamp);
             let units = self.clamped(number, place.units);
+            // A floor is nobody's turn: whoever has used much of his own would else move the beginning of all who come anew.
+            if !self.is_within_floor(number, units) {
+                self.now = self.now.max(place.stamp);
+            }
             self.grant(number, units);
             place.granted.send(units).expect("whoever waits keeps the other end until it has left the line");
         }
