@@ -1,5 +1,7 @@
 //! Locations: overlaps are refused through every spelling before the first request, and one object may be a SOURCE.
 
+use std::net::{Shutdown, TcpListener, TcpStream};
+
 use brigade_lab::world::Content;
 
 use crate::support::{BUCKET, Lab};
@@ -7,6 +9,27 @@ use crate::support::{BUCKET, Lab};
 /// The same server by another name.
 fn by_name(url: &str) -> String {
     url.replace("127.0.0.1", "localhost")
+}
+
+/// Another door to the same server: nothing in its name says so.
+fn another_door(url: &str) -> String {
+    let server = url.strip_prefix("http://").unwrap().to_owned();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let door = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for inside in listener.incoming().flatten() {
+            let Ok(outside) = TcpStream::connect(&server) else { return };
+            let ways = [(inside.try_clone().unwrap(), outside.try_clone().unwrap()), (outside, inside)];
+            for (mut from, mut to) in ways {
+                std::thread::spawn(move || {
+                    // Either end may hang up first.
+                    let _ = std::io::copy(&mut from, &mut to);
+                    let _ = to.shutdown(Shutdown::Write);
+                });
+            }
+        }
+    });
+    door
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -60,6 +83,34 @@ async fn p01_overlapping_directories_are_refused_through_links() {
         assert!(ran.stderr.contains(how), "{source} -> {target}: {}", ran.stderr);
     }
     assert!(!lab.path("real/below/new").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p03_a_migration_between_two_names_of_one_place_deletes_nothing() {
+    let lab = Lab::start().await;
+    let keys = [b"a".to_vec(), b"dir/b".to_vec()];
+    for world in [lab.s3.world(), lab.gcs.world()] {
+        for key in &keys {
+            world.seed(BUCKET, key, "the only copy").unwrap();
+        }
+    }
+    for (place, url) in [("one:data", lab.s3.url()), ("one:data/a", lab.s3.url()), ("g:data", lab.gcs.url())] {
+        let ran = lab.brigade(&["migrate", place, place, "--target-endpoint-url", &another_door(&url)]).await.expect(2);
+        assert!(ran.stderr.contains("two names of one place"), "{place}: {}", ran.stderr);
+    }
+    assert_eq!([lab.s3.world().keys(BUCKET), lab.gcs.world().keys(BUCKET)], [keys.to_vec(), keys.to_vec()]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p13_replicas_that_a_provider_made_are_copies() {
+    let lab = Lab::start().await;
+    for world in [lab.s3.world(), lab.s3_other.world()] {
+        world.seed(BUCKET, "a", "replicated").unwrap();
+        world.set_modified(BUCKET, "a", "2020-01-01T00:00:00Z".parse().unwrap()).unwrap();
+    }
+    let ran = lab.transfer(&["migrate", "one:data", "two:data"]).await.expect(0);
+    assert_eq!((ran.objects("kept"), ran.objects("deleted_source")), (1, 1), "{}", ran.report);
+    assert_eq!((lab.s3.world().keys(BUCKET), lab.s3_other.world().keys(BUCKET)), (Vec::new(), vec![b"a".to_vec()]));
 }
 
 #[tokio::test(flavor = "multi_thread")]

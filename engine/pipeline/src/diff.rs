@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use brigade_core::diff::{DiffRules, Next, Weighed, act, next, only_source, only_target, weigh};
+use brigade_core::job::Mode;
 use brigade_core::known::{Change, Original};
 use brigade_core::{Action, Entry, Key, Known, Outcome, Shard};
 use brigade_state::{KnownPages, Note};
@@ -15,6 +16,7 @@ use crate::queue::{Position, Queue};
 use crate::record::Recorder;
 use crate::shard::contradiction;
 use crate::transfer::{Gone, Lanes};
+use crate::twins::are_twins;
 
 /// A listing that is read entry by entry.
 struct Entries {
@@ -154,6 +156,8 @@ pub struct Joined {
     pub known: u64,
     /// Those of them that the source does not list any more.
     pub missing: u64,
+    /// Objects that are to be moved and could be their own copies.
+    pub twins: u64,
 }
 
 impl Joined {
@@ -162,6 +166,7 @@ impl Joined {
         self.target_listed += other.target_listed;
         self.known += other.known;
         self.missing += other.missing;
+        self.twins += other.twins;
     }
 }
 
@@ -267,7 +272,7 @@ async fn join(
             Next::Target => Some(target.take())
                 .filter(|entry| cx.job.delete_excluded || in_size_and_age(entry, cx))
                 .map(|entry| only_target(entry, rules)),
-            Next::Both => match pair(&mut source, &mut target, known, rules, decided.outlet, cx) {
+            Next::Both => match pair((&mut source, &mut target), known, &mut joined, rules, decided.outlet, cx) {
                 Paired::Hidden => None,
                 Paired::Act(action) => Some(action),
                 Paired::Kept(outcome) => {
@@ -300,13 +305,21 @@ enum Paired {
     Act(Action),
 }
 
-fn pair(source: &mut Entries, target: &mut Entries, known: Option<Known>, rules: &DiffRules, outlet: &Outlet, cx: &Ctx) -> Paired {
+fn pair(
+    (source, target): (&mut Entries, &mut Entries),
+    known: Option<Known>,
+    joined: &mut Joined,
+    rules: &DiffRules,
+    outlet: &Outlet,
+    cx: &Ctx,
+) -> Paired {
     let (ours, theirs) = source.head().zip(target.head()).expect("the join saw both");
     if !in_size_and_age(ours, cx) {
         source.pass();
         target.pass();
         return Paired::Hidden;
     }
+    joined.twins += u64::from(cx.job.mode == Mode::Migrate && are_twins(ours, theirs));
     let weighed = weigh(ours, theirs, known.as_ref(), cx.suspects.trust(&ours.key), rules);
     let kept = match weighed {
         Weighed::Keep(same) => outlet.lanes.keep(ours, theirs, same),

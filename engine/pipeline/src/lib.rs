@@ -28,6 +28,7 @@ pub mod road;
 pub mod run;
 pub mod shard;
 pub mod transfer;
+pub mod twins;
 pub mod verify;
 
 pub use counters::Counters;

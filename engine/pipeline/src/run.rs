@@ -36,6 +36,7 @@ use crate::retry::retry;
 use crate::road::Road;
 use crate::shard::{self, Listed};
 use crate::transfer::large::give_up;
+use crate::twins;
 
 /// Builds the handle that deletes; it is called only with a clean run in hand.
 pub type Deleter = Box<dyn FnOnce(&CleanRun) -> Arc<dyn Delete> + Send + Sync>;
@@ -313,6 +314,12 @@ async fn deletes(finished: &mut Finished, seen: (Joined, ListingEnd), cx: &Ctx, 
         Err(NotClean::Unclean) => return Ok(()),
         Err(NotClean::Refused(message)) => return Err(Fatal { kind: ErrorKind::Conflict, what: "a guard refused".into(), message }),
     };
+    if tally.originals > 0
+        && joined.twins > 0
+        && let Some(message) = twins::refusal(cx).await
+    {
+        return Err(Fatal { kind: ErrorKind::Conflict, what: "a guard refused".into(), message });
+    }
     if let DeletePlan::Write(path) = &deleters.plan {
         finished.plan = Some(approved::write(path, cx).await?);
         return Ok(());

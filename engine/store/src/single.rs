@@ -29,6 +29,11 @@ impl<S: ?Sized> Single<S> {
         Self { inner, shown, real }
     }
 
+    /// The key in the store. Any key but the one that is shown is its own.
+    fn name<'a>(&'a self, key: &'a Key) -> &'a Key {
+        if *key == self.shown { &self.real } else { key }
+    }
+
     fn entry(&self, entry: &Entry) -> Entry {
         Entry { key: self.real.clone(), ..entry.clone() }
     }
@@ -81,8 +86,8 @@ impl<S: List + ?Sized + 'static> List for Single<S> {
         Box::new(OnePage { inner: self.inner.clone(), shown: self.shown.clone(), real: self.real.clone(), asked })
     }
 
-    async fn head(&self, _key: &Key) -> Result<Head> {
-        self.inner.head(&self.real).await
+    async fn head(&self, key: &Key) -> Result<Head> {
+        self.inner.head(self.name(key)).await
     }
 }
 
@@ -107,12 +112,12 @@ impl<S: Read + ?Sized> Read for Single<S> {
 
 #[async_trait]
 impl<S: Write + ?Sized> Write for Single<S> {
-    async fn put(&self, _key: &Key, bytes: &Rope, sum: &Sum, md5: Option<[u8; 16]>, spec: &WriteSpec) -> Result<Written> {
-        self.inner.put(&self.real, bytes, sum, md5, spec).await
+    async fn put(&self, key: &Key, bytes: &Rope, sum: &Sum, md5: Option<[u8; 16]>, spec: &WriteSpec) -> Result<Written> {
+        self.inner.put(self.name(key), bytes, sum, md5, spec).await
     }
 
-    async fn create(&self, _key: &Key, size: u64, spec: &WriteSpec) -> Result<Upload> {
-        self.inner.create(&self.real, size, spec).await
+    async fn create(&self, key: &Key, size: u64, spec: &WriteSpec) -> Result<Upload> {
+        self.inner.create(self.name(key), size, spec).await
     }
 
     async fn part(&self, upload: &Upload, part: Part, bytes: &Rope, sum: &Sum) -> Result<PartReceipt> {
@@ -135,8 +140,8 @@ impl<S: Write + ?Sized> Write for Single<S> {
         Ok(self.inner.pending().await?.into_iter().filter(|pending| pending.upload.key == self.real).collect())
     }
 
-    async fn retract(&self, _key: &Key, written: &Identity) -> Result<()> {
-        self.inner.retract(&self.real, written).await
+    async fn retract(&self, key: &Key, written: &Identity) -> Result<()> {
+        self.inner.retract(self.name(key), written).await
     }
 }
 
