@@ -199,7 +199,8 @@ impl Books {
         if let Some(through) = status.ledger.frontier.proven_through()
             && !std::mem::replace(&mut known.is_proven, true)
         {
-            notices.push(notice(NotifyEvent::FirstSuccess, format!("the first copy is proven, of everything that existed at {through}")));
+            notices
+                .push(notice(NotifyEvent::FirstSuccess, format!("the first copy is proven, of everything that existed at {through:.0}")));
         }
         let (Some(Standing { lag, level, .. }), Some(point)) = (status.standing(now), status.recovery_point) else {
             known.told = None;

@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn the_page_listens_to_every_event_that_is_told() {
-        let told = ["started", "ended", "paused", "resumed", "asked", "reloaded", "not_reloaded"];
+        let told = ["started", "ended", "paused", "resumed", "asked", "reloaded", "not_reloaded", "not_delivered"];
         let notices = brigade_config::NotifyEvent::ALL.map(brigade_config::NotifyEvent::word);
         for word in told.into_iter().chain(notices) {
             assert!(text("/page.js").contains(&format!("\"{word}\"")), "{word}");
