@@ -3,10 +3,12 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use brigade_lab::fault::{Action, Op, Rule};
+use brigade_lab::world::Content;
 use serde_json::Value;
 
 use crate::served::{Served, TOKEN};
-use crate::support::binary;
+use crate::support::{BUCKET, Lab, binary};
 use crate::wait::until;
 
 /// A directory with a source, a configuration and a state directory.
@@ -109,4 +111,44 @@ fn an_address_that_others_can_reach_is_refused_without_a_token() {
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(said.contains("can be reached by other machines") && said.contains("hint: add token"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_line_about_a_run_bears_its_job_and_its_id() {
+    let lab = Lab::start().await;
+    lab.s3.world().seed(BUCKET, "small", "x").unwrap();
+    lab.s3.world().seed(BUCKET, "large", Content::pattern(1, 12 << 20)).unwrap();
+    lab.s3.world().faults().add(Rule::new(&[Op::List], Action::SLOW_DOWN).once());
+    lab.s3.world().faults().add(Rule::new(&[Op::Get], Action::SLOW_DOWN).key("small").once());
+    lab.s3_other.world().faults().add(Rule::new(&[Op::PutPart], Action::SLOW_DOWN).key("large").once());
+    let store = |name: &str, url: String| {
+        format!("[stores.{name}]\nkind = \"s3\"\nendpoint_url = \"{url}\"\nregion = \"us-east-1\"\ncredentials_env = \"LAB\"\n")
+    };
+    let job = "[jobs.daily]\nsource = \"one:data\"\ntarget = \"two:data\"\npart_size = \"5M\"\n";
+    let text = [store("one", lab.s3.url()), store("two", lab.s3_other.url()), job.to_owned()].concat();
+    let place = Place::new();
+    std::fs::write(place.path("brigade.toml"), format!("[serve]\ntoken = \"${{BRIGADE_TOKEN}}\"\n{text}")).unwrap();
+    let options = lab.s3.options();
+    let mut command = place.command("127.0.0.1:0");
+    command
+        .args(["-v", "--log-format", "json"])
+        .env("LAB_AWS_ACCESS_KEY_ID", &options.access_key)
+        .env("LAB_AWS_SECRET_ACCESS_KEY", &options.secret_key)
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .stderr(std::fs::File::create(place.path("log")).unwrap());
+    let served = Served::begin(&mut command);
+    until("it is ready", || served.send("GET", "/readyz").0 == 200).await;
+    assert_eq!(served.send("POST", "/api/jobs/daily/run").0, 200);
+    until("the run has ended", || served.job("daily")["last"]["outcome"] == "done").await;
+    let run = served.job("daily")["last"]["run"].as_str().unwrap().to_owned();
+    let log = self::text(&place.path("log"));
+    let lines = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let attempts: Vec<Value> = lines.filter(|line| line["fields"]["message"] == "attempt failed").collect();
+    for operation in ["Other", "Get", "Part"] {
+        let of_it: Vec<&Value> = attempts.iter().filter(|line| line["fields"]["operation"] == operation).collect();
+        assert!(!of_it.is_empty(), "{operation}: {log}");
+        for line in of_it {
+            assert_eq!((&line["span"]["job"], &line["span"]["run"]), (&"daily".into(), &run.as_str().into()), "{line}");
+        }
+    }
 }

@@ -34,7 +34,7 @@ async fn one(key: Key, rules: &DiffRules, cx: &Arc<Ctx>, failed: &AtomicU64) {
         // What is gone from the source cannot be copied any more.
         Ok(None) => return cx.note(Note::Release(key)).await,
         // The listing will meet the same trouble, and say so.
-        Err(error) => return tracing::debug!(%key, message = %error.message, "a key that failed before cannot be looked at"),
+        Err(error) => return tracing::debug!(%key, error = %error.message, "a key that failed before cannot be looked at"),
     };
     if !cx.job.filter.includes_size_and_age(source.size, source.modified) {
         return;
@@ -44,7 +44,7 @@ async fn one(key: Key, rules: &DiffRules, cx: &Arc<Ctx>, failed: &AtomicU64) {
         Ok(Some(_)) if rules.existing == Existing::Ignore => return,
         Ok(Some(target)) => both(source, target, None, Trust::Suspect, rules),
         Ok(None) => only_source(source, rules),
-        Err(error) => return tracing::debug!(%key, message = %error.message, "a key that failed before cannot be looked at"),
+        Err(error) => return tracing::debug!(%key, error = %error.message, "a key that failed before cannot be looked at"),
     };
     if matches!(action, Action::Refuse { .. }) {
         return;

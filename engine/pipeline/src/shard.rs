@@ -12,6 +12,7 @@ use brigade_core::shard::{Division, DivisionLimits};
 use brigade_core::{ErrorKind, Shard};
 use brigade_store::Listing;
 use tokio::task::{JoinError, JoinSet};
+use tracing::Instrument as _;
 
 use crate::ctx::{Ctx, Fatal};
 use crate::diff::{self, Joined, Outlet};
@@ -42,7 +43,7 @@ pub async fn run(limits: DivisionLimits, rules: &Arc<DiffRules>, cx: &Arc<Ctx>) 
     let mut runners = JoinSet::new();
     for _ in 0..runners_max {
         let outlet = Outlet { lanes: lanes.clone(), recorder: recorder.clone() };
-        runners.spawn(runner(queue.clone(), rules.clone(), outlet, cx.clone()));
+        runners.spawn(runner(queue.clone(), rules.clone(), outlet, cx.clone()).in_current_span());
     }
     drop(lanes);
     let (mut joined, mut listing) = (Joined::default(), ListingEnd::Complete);

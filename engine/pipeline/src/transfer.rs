@@ -19,6 +19,7 @@ use brigade_core::parts::{PartPlan, plan};
 use brigade_core::{Action, Algorithm, Digests, Entry, ErrorKind, Identity, Known, Outcome, Proof};
 use brigade_store::{Head, Result, StoreError, When, WriteSpec};
 use tokio::task::JoinSet;
+use tracing::Instrument as _;
 
 use crate::carry::{Carried, carry};
 use crate::check;
@@ -52,7 +53,7 @@ impl Lanes {
         let lanes = [(small_lane, cx.job.concurrency.max(1)), (large_lane, cx.job.concurrency.clamp(1, LARGE_OBJECTS_MAX))];
         for (lane, count) in lanes {
             for _ in 0..count {
-                workers.spawn(work(lane.clone(), rules.clone(), recorder.clone(), cx.clone()));
+                workers.spawn(work(lane.clone(), rules.clone(), recorder.clone(), cx.clone()).in_current_span());
             }
         }
         (Self { small, large, cx: cx.clone() }, workers)

@@ -98,7 +98,7 @@ impl Layers {
                 Verdict::FailObject | Verdict::Fatal => return Err(after(error, number)),
                 Verdict::Throttle | Verdict::Retry => {}
             }
-            tracing::debug!(side = %self.side, ?operation, attempt = number, kind = %error.kind, message = %error.message, "attempt failed");
+            tracing::debug!(side = %self.side, ?operation, attempt = number, kind = %error.kind, error = %error.message, "attempt failed");
             tokio::time::sleep(pause(number, self.jitter.draw(), error.retry_after)).await;
             number += 1;
         }

@@ -183,7 +183,7 @@ async fn sweep(store: &GcsStore, dir: &str) -> Result<()> {
 /// The same after the object was published: nothing that happens here can undo that, and `pending` finds what is left.
 async fn sweep_quietly(store: &GcsStore, dir: &str) {
     if let Err(error) = sweep(store, dir).await {
-        tracing::debug!(dir, kind = %error.kind, message = %error.message, "staging objects remain");
+        tracing::debug!(dir, kind = %error.kind, error = %error.message, "staging objects remain");
     }
 }
 

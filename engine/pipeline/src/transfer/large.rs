@@ -93,7 +93,7 @@ pub(crate) async fn give_up(cx: &Ctx, number: u64, upload: &Upload) {
     match cx.target.abort(upload).await {
         Ok(()) => cx.note(Note::UploadEnded(number)).await,
         Err(left) => {
-            tracing::warn!(key = %upload.key, upload = %upload.id, message = %left.message, "an upload could not be given up; the next run tries again, and `brigade cleanup` finds it");
+            tracing::warn!(key = %upload.key, upload = %upload.id, error = %left.message, "an upload could not be given up; the next run tries again, and `brigade cleanup` finds it");
         }
     }
 }

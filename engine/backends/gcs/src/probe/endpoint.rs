@@ -98,7 +98,7 @@ impl<'a> Room<'a> {
         if result.is_ok()
             && let Err(error) = self.remove(word).await
         {
-            tracing::warn!(kind = %error.kind, message = %error.message, "a probe object remains; `brigade cleanup` finds it");
+            tracing::warn!(kind = %error.kind, error = %error.message, "a probe object remains; `brigade cleanup` finds it");
         }
     }
 
@@ -139,7 +139,7 @@ impl<'a> Room<'a> {
         match patiently(|| crate::upload::initiate(self.store, &name, &spec)).await {
             Ok(Some(id)) => {
                 if let Err(error) = patiently(|| crate::upload::give_up(self.store, &name, &id)).await {
-                    tracing::warn!(kind = %error.kind, message = %error.message, "a probe upload remains; `brigade cleanup` finds it");
+                    tracing::warn!(kind = %error.kind, error = %error.message, "a probe upload remains; `brigade cleanup` finds it");
                 }
                 Ok(Honoured::Yes)
             }

@@ -35,7 +35,7 @@ pub(super) async fn publish(store: &GcsStore, key: &Key, name: &[u8], staged: &S
     let sources = [Source::new(as_text_name(name)?, staged.generation)];
     let stored = store.compose(&sources, target.as_bytes(), &resource, condition).await?;
     if let Err(error) = store.delete_object(name, Some(staged.generation)).await {
-        tracing::debug!(kind = %error.kind, message = %error.message, "a staged object remains");
+        tracing::debug!(kind = %error.kind, error = %error.message, "a staged object remains");
     }
     Ok(visible(&stored))
 }

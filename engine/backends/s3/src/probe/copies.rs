@@ -66,7 +66,7 @@ impl Experiment<'_> {
                 let one = &DeleteOne { key: self.name.clone(), etag: None, version: copied.version };
                 let removed = patiently(|| target.run(|link| async move { target.hot.delete_one(&link, one).await })).await;
                 if let Err(left) = removed {
-                    tracing::warn!(name = %self.name, message = %left.message, "a probe object could not be removed");
+                    tracing::warn!(name = %self.name, error = %left.message, "a probe object could not be removed");
                 }
                 Ok(Honoured::No)
             }
@@ -85,7 +85,7 @@ impl Experiment<'_> {
         let answer = patiently(|| target.run(|link| async move { copy::part(&target.connection, &link, from, wanted).await })).await;
         let aborted = patiently(|| target.run(|link| async move { control::abort(&link, target.bucket(), name, id).await })).await;
         if let Err(left) = aborted {
-            tracing::warn!(%name, message = %left.message, "a probe upload could not be given up; `brigade cleanup` finds it");
+            tracing::warn!(%name, error = %left.message, "a probe upload could not be given up; `brigade cleanup` finds it");
         }
         let pinned = match answer {
             Ok(_) => Honoured::No,

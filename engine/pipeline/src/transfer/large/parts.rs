@@ -16,6 +16,7 @@ use brigade_state::{Note, SentPart};
 use brigade_store::layers::limit::{Limiter, Permit};
 use brigade_store::{PartReceipt, Piece, ProofSupport, ReadRequest, Result, StoreError, Upload};
 use tokio::task::{JoinError, JoinSet};
+use tracing::Instrument as _;
 
 use crate::cpu::Md5Feed;
 use crate::ctx::Ctx;
@@ -112,7 +113,7 @@ impl Sending {
             }
             let this = self.clone();
             if let Some(read) = first.take_if(|read| read.part == part) {
-                tasks.spawn(async move { this.send(read).await });
+                tasks.spawn(async move { this.send(read).await }.in_current_span());
                 continue;
             }
             while tasks.len() >= PARTS_AT_ONCE_MAX
@@ -122,8 +123,8 @@ impl Sending {
             }
             let Some(turn) = meanwhile(self.version.turn(part), tasks, &mut sent).await? else { break };
             match noted.cloned() {
-                Some(noted) => tasks.spawn(async move { this.recall(turn, noted).await }),
-                None => tasks.spawn(async move { this.send(this.version.read(turn).await?).await }),
+                Some(noted) => tasks.spawn(async move { this.recall(turn, noted).await }.in_current_span()),
+                None => tasks.spawn(async move { this.send(this.version.read(turn).await?).await }.in_current_span()),
             };
         }
         while let Some(ended) = tasks.join_next().await {
