@@ -64,7 +64,8 @@ class Brigade(Tool):
 
     def run(self, tuning, workload, ends):
         scheme = {"s3": "s3", "gcs": "gs"}[ends.target_kind]
-        argv = [self.binary, "sync", "s3://source", f"{scheme}://target", "--source-endpoint-url", ends.source]
+        command = "plan" if workload.planned else "sync"
+        argv = [self.binary, command, "s3://source", f"{scheme}://target", "--source-endpoint-url", ends.source]
         argv += ["--target-endpoint-url", ends.target, "--state-dir", os.path.join(ends.scratch, "state"), "--progress", "never"]
         if ends.target_kind == "gcs":
             argv.append("--target-anonymous")

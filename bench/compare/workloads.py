@@ -28,6 +28,8 @@ class Workload:
     shaping: tuple = ()
     # Both ends speak TLS.
     tls: bool = False
+    # Both sides are listed and compared, and nothing is done or written down: for tools that can say what they would do.
+    planned: bool = False
     # Workloads of the group "scale" run only when they are named.
     group: str = "standard"
     # A run that takes longer is ended and recorded as such, in seconds.
@@ -89,6 +91,8 @@ SCALE = [unchanged(f"keys-1e{power}", f"10^{power} keys, nothing changed", "flat
 SCALE += [
     unchanged("list-1m-50ms", "1,000,000 keys under one prefix, nothing changed, 50 ms a request", "flat", 1_000_000, group="scale",
               shaping=("--latency", "50ms")),
+    unchanged("plan-1m-50ms", "1,000,000 keys under one prefix, listed and compared only, 50 ms a request", "flat", 1_000_000, group="scale",
+              shaping=("--latency", "50ms"), planned=True),
     Workload("one-64g", "1 x 64 GiB, S3 to S3", "source=flat,objects=1,size=64GiB", "target", 1, 64 * GIB, 1, group="scale"),
     Workload("many-1g", "64 x 1 GiB, S3 to S3", "source=flat,objects=64,size=1GiB", "target", 64, 64 * GIB, 64, group="scale"),
     small("small-50ms", "10,000 x 4 KiB, S3 to S3, 50 ms a request", shaping=("--latency", "50ms"), group="scale"),
