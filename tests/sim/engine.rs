@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use brigade_core::Key;
 use brigade_core::Outcome;
 use brigade_core::event::{Event, Observer, Side};
 use brigade_core::filter::FilterOptions;
@@ -113,6 +114,11 @@ impl Engine {
     /// What it sent to the target.
     pub fn sent(&self) -> Sent {
         self.target.sent()
+    }
+
+    /// Originals whose deletion it asked for.
+    pub fn doomed(&self) -> Vec<Key> {
+        self.source.sent().deletes
     }
 
     /// Runs to the end.

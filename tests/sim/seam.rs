@@ -41,6 +41,8 @@ pub struct Sent {
     pub copied: u64,
     /// Those that it copied in parts.
     pub copied_in_parts: u64,
+    /// Objects that were asked to be deleted, each time.
+    pub deletes: Vec<Key>,
 }
 
 impl Watched {
@@ -163,6 +165,7 @@ impl Write for Watched {
 #[async_trait]
 impl Delete for Watched {
     async fn delete(&self, batch: &[Deletion]) -> Result<Vec<Result<()>>> {
+        self.sent.lock().deletes.extend(batch.iter().map(|deletion| deletion.key.clone()));
         self.around("delete", b"", self.inner.delete(batch)).await
     }
 }
