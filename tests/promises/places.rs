@@ -2,6 +2,7 @@
 
 use std::net::{Shutdown, TcpListener, TcpStream};
 
+use brigade_lab::fault::{Action, Op, Rule};
 use brigade_lab::world::Content;
 
 use crate::support::{BUCKET, Lab};
@@ -108,8 +109,11 @@ async fn p13_replicas_that_a_provider_made_are_copies() {
         world.seed(BUCKET, "a", "replicated").unwrap();
         world.set_modified(BUCKET, "a", "2020-01-01T00:00:00Z".parse().unwrap()).unwrap();
     }
+    // What is written to tell the places apart goes too, also where the answer to it is lost.
+    lab.s3_other.world().faults().add(Rule::new(&[Op::Put], Action::ResetAfter).glob(".brigade-one-place-*").once());
     let ran = lab.transfer(&["migrate", "one:data", "two:data"]).await.expect(0);
     assert_eq!((ran.objects("kept"), ran.objects("deleted_source")), (1, 1), "{}", ran.report);
+    assert_eq!(lab.s3_other.world().faults().struck().len(), 1, "it was asked for");
     assert_eq!((lab.s3.world().keys(BUCKET), lab.s3_other.world().keys(BUCKET)), (Vec::new(), vec![b"a".to_vec()]));
 }
 
