@@ -1,5 +1,6 @@
 //! The shrunken-listing guard, judged by a model of its own: what the engine must remember of originals, and what it may.
 
+use brigade_core::event::Side;
 use brigade_core::outcome::Done;
 use brigade_pipeline::limits::SHRUNKEN_KNOWN_MIN;
 
@@ -63,7 +64,8 @@ pub(super) fn learn(case: &Case<'_>) {
     book.known.perhaps.extend(listed.into_iter().map(|(key, _)| key));
     let gone: Vec<Vec<u8>> = book.now.originals_gone.iter().map(|gone| gone.key.clone()).collect();
     // One that somebody else removed right before the engine did was its to remove, and is not missed either.
-    let doomed = case.engines.iter().flat_map(|engine| engine.doomed()).map(|key| key.as_bytes().to_vec());
+    let is_gone = |key: &Vec<u8>| case.stage.place(Side::Source).peek(key).is_none();
+    let doomed = case.engines.iter().flat_map(|engine| engine.doomed()).map(|key| key.as_bytes().to_vec()).filter(is_gone);
     for key in gone.into_iter().chain(doomed) {
         book.known.surely.remove(&key);
     }
