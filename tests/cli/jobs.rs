@@ -1,12 +1,11 @@
 //! Configured jobs: `run`, `status`, `history`, `report`, `config` and `init`, on embedded servers.
 
 use std::path::Path;
-use std::process::Command;
 
 use brigade_config::keys::{Form, JOB};
 use serde_json::Value;
 
-use crate::support::{BUCKET, Lab, Ran, binary};
+use crate::support::{BUCKET, Lab, Ran};
 
 /// The lab's stores and what a test adds to them.
 fn write(lab: &Lab, rest: &str) {
@@ -20,29 +19,11 @@ fn write(lab: &Lab, rest: &str) {
 
 /// Runs the binary with the configuration of [`write`].
 fn brigade(lab: &Lab, arguments: &[&str]) -> Ran {
-    let options = lab.s3.options();
-    let mut command = Command::new(binary());
-    command
-        .args(arguments)
-        .env_clear()
-        .env("HOME", lab.directory.path())
-        .env("BRIGADE_STATE_DIR", lab.path("state"))
-        .env("LAB_AWS_ACCESS_KEY_ID", &options.access_key)
-        .env("LAB_AWS_SECRET_ACCESS_KEY", &options.secret_key)
-        .env("AWS_EC2_METADATA_DISABLED", "true")
-        .current_dir(lab.directory.path());
+    let mut command = lab.bare(arguments);
     if lab.path("jobs.toml").exists() {
         command.env("BRIGADE_CONFIG", lab.path("jobs.toml"));
     }
-    let output = command.output().unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    Ran {
-        code: output.status.code().unwrap_or(-1),
-        stdout: text(output.stdout),
-        stderr: text(output.stderr),
-        report: Value::Null,
-        memory_bytes: 0,
-    }
+    Ran::of(&command.output().unwrap())
 }
 
 fn seed(lab: &Lab, key: &str) {

@@ -25,31 +25,12 @@ fn gated(lab: &Lab, gate: &str, keys: &str) -> String {
 
 /// Runs a command with that configuration.
 async fn brigade(lab: &Lab, config: &str, arguments: &[&str]) -> Ran {
-    let output = command(lab, config, arguments).output().await.unwrap();
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    Ran {
-        code: output.status.code().unwrap_or(-1),
-        stdout: text(&output.stdout),
-        stderr: text(&output.stderr),
-        report: Value::Null,
-        memory_bytes: 0,
-    }
+    Ran::of(&command(lab, config, arguments).output().await.unwrap())
 }
 
-/// The lab's own command names its own configuration, which gives way to this one.
 fn command(lab: &Lab, config: &str, arguments: &[&str]) -> tokio::process::Command {
-    let options = lab.s3.options();
-    let mut command = tokio::process::Command::new(crate::support::binary());
-    command
-        .args(arguments)
-        .args(["--config", config])
-        .env_clear()
-        .env("HOME", lab.directory.path())
-        .env("BRIGADE_STATE_DIR", lab.path("state"))
-        .env("LAB_AWS_ACCESS_KEY_ID", &options.access_key)
-        .env("LAB_AWS_SECRET_ACCESS_KEY", &options.secret_key)
-        .env("AWS_EC2_METADATA_DISABLED", "true")
-        .kill_on_drop(true);
+    let mut command = tokio::process::Command::from(lab.bare(arguments));
+    command.args(["--config", config]).kill_on_drop(true);
     command
 }
 

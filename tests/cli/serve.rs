@@ -126,22 +126,18 @@ async fn every_line_about_a_run_bears_its_job_and_its_id() {
     };
     let job = "[jobs.daily]\nsource = \"one:data\"\ntarget = \"two:data\"\npart_size = \"5M\"\n";
     let text = [store("one", lab.s3.url()), store("two", lab.s3_other.url()), job.to_owned()].concat();
-    let place = Place::new();
-    std::fs::write(place.path("brigade.toml"), format!("[serve]\ntoken = \"${{BRIGADE_TOKEN}}\"\n{text}")).unwrap();
-    let options = lab.s3.options();
-    let mut command = place.command("127.0.0.1:0");
+    std::fs::write(lab.path("serve.toml"), format!("[serve]\ntoken = \"${{BRIGADE_TOKEN}}\"\n{text}")).unwrap();
+    let mut command = lab.bare(&["serve", "--listen", "127.0.0.1:0", "-v", "--log-format", "json"]);
     command
-        .args(["-v", "--log-format", "json"])
-        .env("LAB_AWS_ACCESS_KEY_ID", &options.access_key)
-        .env("LAB_AWS_SECRET_ACCESS_KEY", &options.secret_key)
-        .env("AWS_EC2_METADATA_DISABLED", "true")
-        .stderr(std::fs::File::create(place.path("log")).unwrap());
+        .env("BRIGADE_CONFIG", lab.path("serve.toml"))
+        .env("BRIGADE_TOKEN", TOKEN)
+        .stderr(std::fs::File::create(lab.path("log")).unwrap());
     let served = Served::begin(&mut command);
     until("it is ready", || served.send("GET", "/readyz").0 == 200).await;
     assert_eq!(served.send("POST", "/api/jobs/daily/run").0, 200);
     until("the run has ended", || served.job("daily")["last"]["outcome"] == "done").await;
     let run = served.job("daily")["last"]["run"].as_str().unwrap().to_owned();
-    let log = self::text(&place.path("log"));
+    let log = self::text(&lab.path("log"));
     let lines = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     let attempts: Vec<Value> = lines.filter(|line| line["fields"]["message"] == "attempt failed").collect();
     for operation in ["Other", "Get", "Part"] {

@@ -3,7 +3,7 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 use brigade_lab::fault::{Action, Op, Rule};
@@ -12,7 +12,7 @@ use brigade_lab::world::{Content, NewObject};
 use serde_json::Value;
 
 use crate::served::{Served, TOKEN};
-use crate::support::{BUCKET, Lab, binary};
+use crate::support::{BUCKET, Lab};
 use crate::wait::{until, until_late};
 use crate::{MIB, discarding_lab};
 
@@ -60,20 +60,8 @@ fn serve(lab: &Lab, jobs_at_once: usize) -> Served {
     let jobs: String = (0..JOBS).map(job).collect();
     let text = [head, store("one", &lab.s3.url()), store("two", &lab.s3_other.url()), jobs].concat();
     std::fs::write(lab.path("serve.toml"), text).unwrap();
-    let options = lab.s3.options();
-    let mut command = Command::new(binary());
-    command
-        .args(["serve", "--listen", "127.0.0.1:0"])
-        .env_clear()
-        .env("HOME", lab.directory.path())
-        .env("BRIGADE_CONFIG", lab.path("serve.toml"))
-        .env("BRIGADE_STATE_DIR", lab.path("state"))
-        .env("BRIGADE_TOKEN", TOKEN)
-        .env("LAB_AWS_ACCESS_KEY_ID", &options.access_key)
-        .env("LAB_AWS_SECRET_ACCESS_KEY", &options.secret_key)
-        .env("AWS_EC2_METADATA_DISABLED", "true")
-        .stderr(Stdio::null());
-    Served::begin(&mut command)
+    let mut command = lab.bare(&["serve", "--listen", "127.0.0.1:0"]);
+    Served::begin(command.env("BRIGADE_CONFIG", lab.path("serve.toml")).env("BRIGADE_TOKEN", TOKEN).stderr(Stdio::null()))
 }
 
 /// The most that the process ever had in memory.

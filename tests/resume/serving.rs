@@ -14,7 +14,7 @@ use crate::dice::Dice;
 use crate::moving::MIB;
 use crate::sent::Sent;
 use crate::served::{Served, TOKEN};
-use crate::support::{BUCKET, Lab, binary, contents};
+use crate::support::{BUCKET, Lab, contents};
 use crate::wait::{looking_until, until};
 
 /// Kills in all.
@@ -65,18 +65,8 @@ impl Serving {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let options = self.lab.s3.options();
-        let mut command = Command::new(binary());
-        command
-            .args(arguments)
-            .env_clear()
-            .env("HOME", self.lab.directory.path())
-            .env("BRIGADE_CONFIG", self.lab.path("serve.toml"))
-            .env("BRIGADE_STATE_DIR", self.lab.path("state"))
-            .env("BRIGADE_TOKEN", TOKEN)
-            .env("LAB_AWS_ACCESS_KEY_ID", &options.access_key)
-            .env("LAB_AWS_SECRET_ACCESS_KEY", &options.secret_key)
-            .env("AWS_EC2_METADATA_DISABLED", "true");
+        let mut command = self.lab.bare(arguments);
+        command.env("BRIGADE_CONFIG", self.lab.path("serve.toml")).env("BRIGADE_TOKEN", TOKEN);
         command
     }
 

@@ -10,7 +10,7 @@
 )]
 
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 
 use brigade_lab::gcs::{GcsServer, GcsServerOptions};
@@ -88,12 +88,17 @@ impl Lab {
 
     /// The binary with arguments and the lab's environment, not yet started. Nothing of this machine's environment gets in.
     pub fn command(&self, arguments: &[&str]) -> tokio::process::Command {
+        let mut command = tokio::process::Command::from(self.bare(arguments));
+        command.arg("--config").arg(self.config()).kill_on_drop(true);
+        command
+    }
+
+    /// The same without a configuration.
+    pub fn bare(&self, arguments: &[&str]) -> Command {
         let options = self.s3.options();
-        let mut command = tokio::process::Command::new(binary());
+        let mut command = Command::new(binary());
         command
             .args(arguments)
-            .arg("--config")
-            .arg(self.config())
             .env_clear()
             .env("HOME", self.directory.path())
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
@@ -102,8 +107,7 @@ impl Lab {
             .env("LAB_AWS_SECRET_ACCESS_KEY", &options.secret_key)
             .env("AWS_EC2_METADATA_DISABLED", "true")
             .current_dir(self.directory.path())
-            .stdin(Stdio::null())
-            .kill_on_drop(true);
+            .stdin(Stdio::null());
         command
     }
 
@@ -114,15 +118,7 @@ impl Lab {
 
     /// Runs the binary to its end.
     pub async fn brigade(&self, arguments: &[&str]) -> Ran {
-        let output = self.command(arguments).output().await.unwrap();
-        let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
-        Ran {
-            code: output.status.code().unwrap_or(-1),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-            stdout,
-            report: Value::Null,
-            memory_bytes: 0,
-        }
+        Ran::of(&self.command(arguments).output().await.unwrap())
     }
 
     /// Runs a transfer to its end and reads its report.
@@ -138,6 +134,18 @@ impl Lab {
 }
 
 impl Ran {
+    /// What a run left that has ended.
+    pub fn of(output: &Output) -> Self {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            stdout: text(&output.stdout),
+            stderr: text(&output.stderr),
+            report: Value::Null,
+            memory_bytes: 0,
+        }
+    }
+
     /// Fails with everything that was said, unless the exit code is this one.
     #[track_caller]
     pub fn expect(self, code: i32) -> Self {
